@@ -1,0 +1,188 @@
+"""What one package tells another: rows, with a cursor for each consumer.
+
+An event is written in its cause's transaction and handled in one transaction together with the
+consumer's cursor, so its effects on the database happen once, whatever crashes in between. A
+handler that fails does not hold up the ones behind it: the event is parked with its error, tried
+again with growing pauses, and shown until it succeeds.
+
+PostgreSQL may commit two events in another order than their ids; a consumer that had passed the
+higher id would never see the lower one. Publishing therefore takes a transaction-long advisory
+lock there. SQLite has one writer and needs none.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from opsbook.base.database import Database, Id, Instant, Transaction, id_column, table
+
+ORDER_LOCK = 7_330_420
+TOPIC = "events"
+
+event = table(
+    "event",
+    id_column(),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
+)
+cursor = table(
+    "event_cursor",
+    sa.Column("consumer", sa.Text, primary_key=True),
+    sa.Column("position", Id, nullable=False),
+)
+parked = table(
+    "event_parked",
+    sa.Column("consumer", sa.Text, primary_key=True),
+    sa.Column("event_id", Id, sa.ForeignKey("event.id"), primary_key=True, autoincrement=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("retry_at", Instant, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened: ``kind`` as ``alert.fired``, ``subject`` as ``alert:7``."""
+
+    id: int
+    at: datetime
+    kind: str
+    subject: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """Who handles which kinds. ``handle`` runs inside the transaction that moves the cursor."""
+
+    name: str
+    kinds: frozenset[str]
+    handle: Callable[[Transaction, Event, datetime], None]
+
+
+def publish(
+    tx: Transaction, now: datetime, kind: str, subject: str, data: dict[str, Any] | None = None
+) -> None:
+    """Write an event as part of its cause's transaction."""
+    if tx.connection.dialect.name == "postgresql":
+        tx.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": ORDER_LOCK})
+    tx.insert(event, at=now, kind=kind, subject=subject, data=data or {})
+    tx.touch(TOPIC)
+
+
+def retry_after(attempts: int) -> timedelta:
+    """Return the pause before the next try of a failed event: 1 s doubling to 5 minutes."""
+    return timedelta(seconds=min(300, 2 ** min(attempts, 9)))
+
+
+def position(tx: Transaction, consumer: str) -> int:
+    """Return the id of the last row this consumer has behind it; 0 at first."""
+    return int(tx.scalar(sa.select(cursor.c.position).where(cursor.c.consumer == consumer)) or 0)
+
+
+def move(tx: Transaction, consumer: str, to: int) -> None:
+    """Move a consumer's cursor."""
+    if not tx.claim(sa.update(cursor).where(cursor.c.consumer == consumer).values(position=to)):
+        tx.insert(cursor, consumer=consumer, position=to)
+
+
+async def drain(database: Database, consumer: Consumer, now: datetime) -> datetime | None:
+    """Handle everything that waits for ``consumer``; return when a parked event is due again."""
+    while await _one(database, consumer, now):
+        pass
+    return await _parked(database, consumer, now)
+
+
+async def _one(database: Database, consumer: Consumer, now: datetime) -> bool:
+    def find(tx: Transaction) -> tuple[int, Event | None]:
+        at = position(tx, consumer.name)
+        row = tx.row(
+            sa.select(event)
+            .where(event.c.id > at, event.c.kind.in_(consumer.kinds))
+            .order_by(event.c.id)
+            .limit(1)
+        )
+        return at, (Event(**row) if row else None)
+
+    at, found = await database.read(find)
+    if found is None:
+        return False
+
+    def handle(tx: Transaction) -> None:
+        if position(tx, consumer.name) == at:
+            consumer.handle(tx, found, now)
+            move(tx, consumer.name, found.id)
+
+    try:
+        await database.write(handle)
+    except Exception as error:  # noqa: BLE001 (parked with its error, tried again)
+        text = f"{type(error).__name__}: {error}"
+
+        def park(tx: Transaction) -> None:
+            if position(tx, consumer.name) == at:
+                due = now + retry_after(1)
+                values = {"attempts": 1, "retry_at": due, "error": text}
+                tx.insert(parked, consumer=consumer.name, event_id=found.id, **values)
+                move(tx, consumer.name, found.id)
+                tx.touch("parked")
+
+        await database.write(park)
+    return True
+
+
+async def _parked(database: Database, consumer: Consumer, now: datetime) -> datetime | None:
+    mine = sa.select(parked).where(parked.c.consumer == consumer.name)
+    due = await database.read(lambda tx: tx.rows(mine.where(parked.c.retry_at <= now)))
+    for row in due:
+        key = (parked.c.consumer == consumer.name) & (parked.c.event_id == row["event_id"])
+
+        def again(tx: Transaction, row: dict[str, Any] = row, key: Any = key) -> None:
+            if tx.claim(sa.delete(parked).where(key)):
+                found = tx.row(sa.select(event).where(event.c.id == row["event_id"]))
+                if found is not None:
+                    consumer.handle(tx, Event(**found), now)
+                tx.touch("parked")
+
+        try:
+            await database.write(again)
+        except Exception as error:  # noqa: BLE001 (stays parked)
+            attempts, text = row["attempts"] + 1, f"{type(error).__name__}: {error}"
+            later = now + retry_after(attempts)
+            change = (
+                sa.update(parked).where(key).values(attempts=attempts, retry_at=later, error=text)
+            )
+            await database.write(functools.partial(Transaction.claim, statement=change))
+    return await database.read(
+        lambda tx: tx.scalar(
+            sa.select(sa.type_coerce(sa.func.min(parked.c.retry_at), Instant)).where(
+                parked.c.consumer == consumer.name
+            )
+        )
+    )
+
+
+def list_parked(tx: Transaction) -> list[dict[str, Any]]:
+    """Return every event whose handling failed, with its consumer, error and next try."""
+    joined = parked.join(event, event.c.id == parked.c.event_id)
+    columns = (*parked.c, event.c.kind, event.c.subject, event.c.at)
+    return tx.rows(sa.select(*columns).select_from(joined).order_by(parked.c.event_id))
+
+
+def prune(tx: Transaction, before: datetime) -> int:
+    """Delete events older than ``before`` that every consumer has behind it."""
+    lowest = tx.scalar(sa.select(sa.func.min(cursor.c.position)))
+    if lowest is None:
+        return 0
+    kept = sa.select(parked.c.event_id)
+    gone = sa.delete(event).where(
+        event.c.at < before, event.c.id <= lowest, event.c.id.not_in(kept)
+    )
+    return tx.execute(gone).rowcount

@@ -1,0 +1,99 @@
+import asyncio
+import threading
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+
+from opsbook.base import events
+from opsbook.base.database import Database, Transaction
+
+
+async def test_a_failed_job_takes_nothing_with_it_and_leaves_nothing_behind(
+    database: Database, now: datetime
+) -> None:
+    def good(tx: Transaction) -> None:
+        events.publish(tx, now, "thing.good", "thing:1")
+
+    def bad(tx: Transaction) -> None:
+        events.publish(tx, now, "thing.bad", "thing:2")
+        raise ValueError("no")
+
+    results = await asyncio.gather(
+        *(database.write(good if n % 2 else bad) for n in range(20)), return_exceptions=True
+    )
+    assert sum(isinstance(one, ValueError) for one in results) == 10
+    kinds = await database.read(lambda tx: tx.rows(sa.select(events.event.c.kind)))
+    assert [row["kind"] for row in kinds] == ["thing.good"] * 10
+
+
+async def test_jobs_that_wait_share_one_commit(database: Database, now: datetime) -> None:
+    commits = []
+    sa.event.listen(database.engine, "commit", lambda _: commits.append(1))
+    gate = threading.Event()
+    first = asyncio.ensure_future(database.write(lambda _: gate.wait(5)))
+    await asyncio.sleep(0.02)
+    rest = [
+        asyncio.ensure_future(
+            database.write(lambda tx: events.publish(tx, now, "thing.done", "thing:1"))
+        )
+        for _ in range(100)
+    ]
+    await asyncio.sleep(0.02)
+    gate.set()
+    await asyncio.gather(first, *rest)
+    assert len(commits) == 2
+
+
+async def test_listeners_hear_of_a_change_only_after_its_commit(
+    database: Database, now: datetime
+) -> None:
+    heard: list[str] = []
+    database.on_commit = heard.extend
+
+    def failing(tx: Transaction) -> None:
+        tx.touch("failed")
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await database.write(failing)
+    await database.write(lambda tx: tx.touch("done"))
+    await asyncio.sleep(0)
+    assert heard == ["done"]
+
+
+async def test_a_reader_sees_one_moment_while_others_write(
+    sqlite_database: Database, now: datetime
+) -> None:
+    database = sqlite_database
+    looked, changed = threading.Event(), threading.Event()
+
+    def twice(tx: Transaction) -> tuple[int, int]:
+        count = sa.select(sa.func.count()).select_from(events.event)
+        before = tx.scalar(count)
+        looked.set()
+        changed.wait(5)
+        return before, tx.scalar(count)
+
+    reading = asyncio.ensure_future(database.read(twice))
+    await asyncio.to_thread(looked.wait, 5)
+    await database.write(lambda tx: events.publish(tx, now, "thing.new", "thing:1"))
+    changed.set()
+    before, after = await reading
+    assert before == after == 0
+
+
+async def test_a_moment_keeps_its_microseconds_and_its_zone(
+    database: Database, now: datetime
+) -> None:
+    moment = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+    await database.write(lambda tx: events.publish(tx, moment, "thing.at", "thing:1"))
+    row = await database.read(lambda tx: tx.row(sa.select(events.event)))
+    assert row is not None
+    assert row["at"] == moment
+
+
+async def test_a_moment_without_a_zone_is_refused(database: Database) -> None:
+    naive = datetime(2026, 3, 1)  # noqa: DTZ001
+    with pytest.raises(sa.exc.StatementError, match="no time zone"):
+        await database.write(lambda tx: events.publish(tx, naive, "thing.at", "thing:1"))
