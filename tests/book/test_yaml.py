@@ -1,0 +1,126 @@
+"""YAML gives plain data with the place of everything, and never more trouble than a problem."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opsbook.book import yamlpos
+
+
+def read(text):
+    return yamlpos.read(text, "f.yaml")
+
+
+def told(text):
+    return [str(problem) for problem in read(text).problems]
+
+
+def test_scalars_are_those_of_yaml_1_2():
+    text = "a: no\nb: 1:30\nc: 012\nd: [1, 2.5, ~, yes, true, 0x1F]\ne: 2026-01-01\nf: |\n  x\n"
+    assert read(text).data == {
+        "a": "no", "b": "1:30", "c": 12, "d": [1, 2.5, None, "yes", True, 31], "e": "2026-01-01",
+        "f": "x\n",
+    }  # fmt: skip
+
+
+def test_a_number_keeps_how_it_was_written():
+    data = read("a: 1.10\nb: 007\nc: 1.5\n").data
+    assert (data["a"], str(data["a"])) == (1.1, "1.10")
+    assert (data["b"], str(data["b"])) == (7, "007")
+    assert str(data["c"]) == "1.5"
+
+
+def test_keys_are_text_whatever_they_look_like():
+    assert read("1: a\ntrue: b\n1.0: c\n").data == {"1": "a", "true": "b", "1.0": "c"}
+
+
+def test_keys_and_values_have_places():
+    found = read("checks:\n  disk:\n    every: 1m\n    list: [a,\n      b]\n").positions
+    assert found.keys["checks", "disk"] == ("f.yaml", 2, 3)
+    assert found.values["checks", "disk", "every"] == ("f.yaml", 3, 12)
+    assert found.values["checks", "disk", "list", 1] == ("f.yaml", 5, 7)
+    assert found.where(("checks", "disk", "no", "such")) == "f.yaml:2"
+    assert found.where(("nothing",)) == ""
+
+
+def test_front_matter_counts_lines_from_where_it_stands():
+    reading = yamlpos.read("a: 1\na: 2\n", "r.md", first_line=2)
+    assert str(reading.problems[0]).startswith("r.md:3:1: the key 'a' is already on line 2.")
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_any_line_ending_and_a_byte_order_mark_are_fine(newline, mark):
+    reading = read(mark + newline.join(["a: 1", "b:", "  c: 3", ""]))
+    assert reading.data == {"a": 1, "b": {"c": 3}}
+    assert reading.positions.values["b", "c"] == ("f.yaml", 3, 6)
+
+
+def test_an_alias_is_its_anchor_and_problems_point_at_the_alias():
+    reading = read("a: &x {n: 1}\nb: *x\n")
+    assert reading.data == {"a": {"n": 1}, "b": {"n": 1}}
+    assert reading.positions.value(("b", "n")) == ("f.yaml", 2, 4)
+
+
+SYNTAX = [
+    ("a: 1\na: {b: 2}\nc: 3",
+     "f.yaml:2:1: the key 'a' is already on line 1. remove one of the two."),
+    ("a:\n\tb: 1", "f.yaml:2:1: a tab is used for indentation. indent with spaces."),
+    ("a: b: c", "f.yaml:1:5: a colon stands where no key can be. put the text in quotes, or check "
+     "the indentation of this line and the one above."),
+    ('a: "x', "f.yaml:1:6: a quoted text is not closed. close the quote."),
+    ("a: 1\nb\nc: 2", "f.yaml:3:1: a colon is missing after a key. write key: value."),
+    ("a: 1\n  b: 2\n c: 3", None),
+    ("a:\n  b: 1\n c: 2", "f.yaml:3:2: the indentation does not fit the lines above. align it with "
+     "them."),
+    ("a: @x", "f.yaml:1:4: this character cannot start a value. put the text in quotes."),
+    ("a: [1", "f.yaml:2:1: this is no YAML: while parsing a flow sequence, did not find expected "
+     "',' or ']'. check the quotes, brackets and indentation here."),
+    ("? [1]\n: 2", "f.yaml:1:3: a list or map stands where a key should. write a plain key."),
+    ("a: &x 1\n*x : 2", "f.yaml:2:1: the alias *x stands where a key should. write the key."),
+    ('"": 1', "f.yaml:1:1: a key is empty. write a key before the colon."),
+    ("a: *x", "f.yaml:1:4: the alias *x names no anchor that is complete before it. put &x before "
+     "it, or write the value out."),
+    ("a: &x [*x]", "f.yaml:1:8: the alias *x names no anchor that is complete before it. put &x "
+     "before it, or write the value out."),
+    ("---\na: 1\n---\nb: 2", "f.yaml:3:1: a second document starts here. one file holds one "
+     "document."),
+    ("a: !!python/object:os.system x", "f.yaml:1:4: the tag tag:yaml.org,2002:python/object:"
+     "os.system is not accepted. put texts in quotes instead."),
+    ("[" * 100_000, "f.yaml:1:41: this is nested more than 40 levels deep. flatten it."),
+    ("a: caf\udce9", "f.yaml:1:7: this is not UTF-8 (byte 0xE9). save the file as UTF-8."),
+    ("a: 1\nb: \x07", "f.yaml:2:4: this has a control character (U+0007). remove it."),
+    ('a: "\\0"', "f.yaml:1:4: this text has a control character (U+0000). remove the escape."),
+    (f"a: {'9' * 60}", "f.yaml:1:4: this number is too long. put it in quotes."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "problem"), SYNTAX)
+def test_a_fault_of_syntax_has_its_place_and_a_remedy(text, problem):
+    if problem is None:
+        assert len(told(text)) == 1
+    else:
+        assert told(text) == [problem]
+
+
+def test_aliases_cannot_blow_a_file_up():
+    bomb = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
+    )
+    assert "more than 400,000 values, aliases written out" in told(bomb)[0]
+
+
+def test_a_merge_key_is_only_a_key():
+    assert read("a: &x {n: 1}\nb:\n  <<: *x\n").data["b"] == {"<<": {"n": 1}}
+
+
+def test_an_empty_file_is_nothing():
+    for text in ("", "# only a comment\n", "---\n", "\ufeff"):
+        assert (read(text).data, told(text)) == (None, [])
+
+
+@given(st.text(alphabet=st.characters(codec=None, categories=None), max_size=200))
+def test_any_text_is_data_or_a_problem_with_a_place(text):
+    for problem in read(text).problems:
+        assert problem.line >= 1
+        assert problem.column >= 1
