@@ -1,0 +1,222 @@
+"""Following the observations in order, and writing down what they do to each rule's alert.
+
+The consumer ``alerts.rules`` keeps its place in the event cursors, over the ids of observations: a
+batch of them, what they change and the new place are one transaction. A crash at any moment
+therefore repeats or loses nothing, and since a hold is a row (`pending_since`), it goes on where it
+was. An alert is on disk, with its event and its audit entry, before anything else can know of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from opsbook import audit
+from opsbook.alerts import store
+from opsbook.alerts.model import INACTIVE, Seen, Standing, Transition, decide, fingerprint
+from opsbook.audit.entries import SERVER
+from opsbook.base import events
+from opsbook.base.database import Database, Transaction
+from opsbook.book import Book
+from opsbook.book.library import Library
+from opsbook.book.sections.alerts import Rule
+from opsbook.checks import store as observations
+
+CONSUMER = "alerts.rules"
+BATCH = 500
+KEEP_CLEARED = timedelta(days=1)
+TIDY_EVERY = timedelta(hours=1)
+
+Watching = Mapping[tuple[str, str], list[tuple[Book, Rule]]]
+Revisions = tuple[tuple[str, str], ...]
+
+
+class Rules:
+    """The loop over every active book's rules."""
+
+    def __init__(self, database: Database, library: Library, batch: int = BATCH) -> None:
+        self.database = database
+        self.library = library
+        self.batch = batch
+        self._watching: Watching = {}
+        self._revisions: Revisions | None = None
+        self._tidied: datetime | None = None
+
+    async def tick(self, now: datetime) -> datetime:
+        """Retire what the books no longer have, then follow every new observation."""
+        books = [book for book in self.library.books() if book.status == "active"]
+        revisions = tuple((book.id, str(book.revision)) for book in books)
+        if revisions != self._revisions:
+            watching = watched(books)
+            await self.database.write(lambda tx: retire(tx, now, watching))
+            self._watching, self._revisions = watching, revisions
+        while await self.database.read(self._anything_new):
+            await self.database.write(lambda tx: self.follow(tx, now, self._watching))
+        if self._tidied is None or now - self._tidied >= TIDY_EVERY:
+            await self.database.write(lambda tx: store.forget_cleared(tx, now - KEEP_CLEARED))
+            self._tidied = now
+        return self._tidied + TIDY_EVERY
+
+    def _anything_new(self, tx: Transaction) -> bool:
+        return bool(observations.after(tx, events.position(tx, CONSUMER), 1))
+
+    def follow(self, tx: Transaction, now: datetime, watching: Watching) -> int:
+        """Apply the next batch of observations and move on; return how many there were."""
+        rows = observations.after(tx, events.position(tx, CONSUMER), self.batch)
+        if not rows:
+            return 0
+        wanted = {
+            fingerprint(book.id, rule.id, rule.check)
+            for row in rows
+            for book, rule in watching.get((row["book"], row["check_id"]), ())
+        }
+        standing = store.active_of(tx, wanted) if wanted else {}
+        for row in rows:
+            for book, rule in watching.get((row["book"], row["check_id"]), ()):
+                name = fingerprint(book.id, rule.id, rule.check)
+                after = apply(tx, now, book, rule, standing.get(name), row)
+                if after is None:
+                    standing.pop(name, None)
+                else:
+                    standing[name] = after
+        events.move(tx, CONSUMER, rows[-1]["id"])
+        return len(rows)
+
+
+def watched(books: Iterable[Book]) -> Watching:
+    """Return the rules over each check."""
+    found: dict[tuple[str, str], list[tuple[Book, Rule]]] = {}
+    for book in books:
+        for rule in book.rules.values():
+            found.setdefault((book.id, rule.check), []).append((book, rule))
+    return found
+
+
+def apply(
+    tx: Transaction,
+    now: datetime,
+    book: Book,
+    rule: Rule,
+    alert: dict[str, Any] | None,
+    row: dict[str, Any],
+) -> dict[str, Any] | None:
+    """Let one observation act on one rule; return its active alert afterwards, if there is one."""
+    seen = Seen(row["at"], row["state"], row["value"], row["unit"])
+    transition = decide(rule, standing_of(alert), seen)
+    latest = {
+        "check_state": row["state"],
+        "value": row["value"],
+        "unit": row["unit"],
+        "message": row["message"],
+        "seen_at": row["at"],
+        "clear_since": transition.standing.clear_since,
+    }
+    if alert is None:
+        return _begin(tx, now, book, rule, transition, latest)
+    match transition.step:
+        case "fire":
+            latest |= {"state": "firing", "fired_at": row["at"]}
+        case "clear":
+            latest |= {"state": "cleared", "resolved_at": row["at"]}
+        case "resolve":
+            latest |= {"state": "resolved", "resolved_at": row["at"], "clear_since": None}
+    store.change(tx, alert["id"], alert["state"], **latest)
+    after = {**alert, **latest}
+    if transition.step == "fire":
+        _tell(tx, now, "alert.fired", after, str(book.revision))
+    elif transition.step == "resolve":
+        _tell(tx, now, "alert.resolved", after, str(book.revision))
+    return after if after["state"] in store.ACTIVE else None
+
+
+def standing_of(alert: dict[str, Any] | None) -> Standing:
+    """Return how a rule stands from its active alert's row."""
+    if alert is None:
+        return INACTIVE
+    return Standing(alert["state"], alert["pending_since"], alert["clear_since"])
+
+
+def _begin(
+    tx: Transaction,
+    now: datetime,
+    book: Book,
+    rule: Rule,
+    transition: Transition,
+    latest: dict[str, Any],
+) -> dict[str, Any] | None:
+    if transition.step not in {"begin", "fire"}:
+        return None
+    firing = transition.step == "fire"
+    values: dict[str, Any] = {
+        **latest,
+        "book": book.id,
+        "revision": str(book.revision),
+        "rule": rule.id,
+        "check_id": rule.check,
+        "fingerprint": fingerprint(book.id, rule.id, rule.check),
+        "state": "firing" if firing else "pending",
+        "severity": rule.severity,
+        "summary": dict(rule.summary.by_language),
+        "labels": rule.labels_of(book.id, book.checks[rule.check]),
+        "pending_since": latest["seen_at"],
+        "fired_at": latest["seen_at"] if firing else None,
+    }
+    after = {**values, "id": store.open_new(tx, **values), "resolved_at": None, "reason": ""}
+    if firing:
+        _tell(tx, now, "alert.fired", after, str(book.revision))
+    return after
+
+
+def retire(tx: Transaction, now: datetime, watching: Watching) -> int:
+    """End the alerts of rules that no active book has any more; return how many there were.
+
+    Nothing would ever resolve them: their observations no longer come, or are no longer judged.
+    """
+    known = {
+        fingerprint(book.id, rule.id, rule.check)
+        for rules in watching.values()
+        for book, rule in rules
+    }
+    gone = [row for row in store.active(tx) if row["fingerprint"] not in known]
+    for row in gone:
+        fired = row["state"] == "firing"
+        reason = f"the book {row['book']} no longer has the rule {row['rule']} over this check"
+        change = {
+            "state": "resolved" if fired else "cleared",
+            "resolved_at": now,
+            "clear_since": None,
+            "reason": reason,
+        }
+        if store.change(tx, row["id"], row["state"], **change) and fired:
+            _tell(tx, now, "alert.resolved", {**row, **change}, row["revision"])
+    return len(gone)
+
+
+def _tell(
+    tx: Transaction, now: datetime, kind: str, alert: Mapping[str, Any], revision: str
+) -> None:
+    """Write the event and the audit entry of an alert that fired or was resolved.
+
+    The event is dated when it happened and the entry when it was written: an incident's clocks run
+    from the first, and what a server that was away did late can be seen from the second.
+    """
+    subject = f"alert:{alert['id']}"
+    happened = alert["fired_at"] if kind == "alert.fired" else alert["resolved_at"]
+    data = {
+        "alert": alert["id"],
+        "rule": alert["rule"],
+        "book": alert["book"],
+        "revision": revision,
+        "fingerprint": alert["fingerprint"],
+        "severity": alert["severity"],
+    }
+    if alert["reason"]:
+        data["reason"] = alert["reason"]
+    events.publish(tx, happened, kind, subject, data)
+    seen = {name: alert[name] for name in ("check_id", "check_state", "value", "unit", "message")}
+    audit.record(
+        tx, now, SERVER, kind, subject,
+        data={**data, **seen, "at": happened.isoformat(),
+              "pending_since": alert["pending_since"].isoformat()},
+    )  # fmt: skip
