@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -71,18 +72,30 @@ async def test_a_service_goes_down_and_comes_back(database: Database, now: datet
         up.close()
 
 
-async def test_a_target_that_stops_answering_fires_the_rule_on_silence_alone(
-    database: Database, now: datetime
+async def test_a_check_that_cannot_look_fires_the_rule_on_missing_data_alone(
+    database: Database, now: datetime, tmp_path: Path
 ) -> None:
     rules = {
-        "down": {"check": "web", "when": "critical"},
-        "silent": {"check": "web", "when": "nodata", "for": "15s"},
+        "old": {"check": "backup", "when": "critical"},
+        "unseen": {"check": "backup", "when": "nodata", "for": "15s"},
     }
+    backup = {"kind": "file", "path": str(tmp_path / "gone"), "every": "10s"}
+    async with server(database, now, book({"backup": backup}, rules)) as watch:
+        await watch.wind(seconds=30)
+    (row,) = await database.read(store.active)
+    assert (row["rule"], row["state"]) == ("unseen", "firing")
+    assert "gone" in row["message"]
+
+
+async def test_a_target_that_stops_answering_fires_like_one_that_refuses(
+    database: Database, now: datetime
+) -> None:
+    rules = {"down": {"check": "web", "when": "critical", "for": "15s"}}
     async with serving(silent) as port:
         url = f"http://127.0.0.1:{port}/"
         web = {"kind": "http", "url": url, "every": "10s", "timeout": "50ms"}
         async with server(database, now, book({"web": web}, rules)) as watch:
             await watch.wind(seconds=30)
     (row,) = await database.read(store.active)
-    assert (row["rule"], row["state"]) == ("silent", "firing")
+    assert (row["rule"], row["state"]) == ("down", "firing")
     assert row["message"] == "no answer within 50ms"

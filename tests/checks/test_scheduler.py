@@ -66,7 +66,7 @@ async def test_a_target_that_never_answers_delays_no_other_check(
     assert set(done) == {f"fine{n}" for n in range(5)}
 
 
-async def test_a_check_that_hangs_is_missing_data_and_says_after_how_long(
+async def test_a_target_that_hangs_is_an_outage_and_says_after_how_long(
     sqlite_database: Database, now: datetime
 ) -> None:
     async with serving(silent) as port:
@@ -75,7 +75,7 @@ async def test_a_check_that_hangs_is_missing_data_and_says_after_how_long(
             await watch.wind(seconds=10)
     assert (await status(sqlite_database, "load"))["state"] == "ok"
     found = await status(sqlite_database, "stuck")
-    assert (found["state"], found["message"]) == ("nodata", "no answer within 50ms")
+    assert (found["state"], found["message"]) == ("critical", "no answer within 50ms")
     assert found["latency_ms"] >= 50
 
 

@@ -1,8 +1,9 @@
 """Connecting, and what a connection that fails says about the target.
 
 The one distinction that matters at night: did *they* fail, or could *we* not look? A refusal is an
-answer, and critical. A resolver that does not answer, a network that is gone on our side, no free
-port or file descriptor are ours, and missing data. So is no answer in time: it may be either.
+answer, and critical; so is silence, since whoever waits for the service waits in vain. A resolver
+that does not answer, a network that is gone on our side, no free port or file descriptor are ours,
+and missing data.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from opsbook.checks.model import Reading
 
 OURS = {
     errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL,
-    errno.ENETUNREACH, errno.ENETDOWN, errno.EACCES, errno.EPERM, errno.ETIMEDOUT,
+    errno.ENETUNREACH, errno.ENETDOWN, errno.EACCES, errno.EPERM,
 }  # fmt: skip
 UNKNOWN_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
@@ -63,7 +64,7 @@ def failed(error: Exception, where: str) -> Reading:
     if isinstance(error, ssl.SSLError):
         return Reading(message=f"{where}: TLS failed: {_reason(error)}", state="critical")
     if isinstance(error, TimeoutError):
-        return Reading(message=f"{where} did not answer in time")
+        return Reading(message=f"{where} did not answer in time", state="critical")
     if isinstance(error, ConnectionRefusedError):
         return Reading(message=f"{where} refuses connections", state="critical")
     if isinstance(error, ConnectionError):

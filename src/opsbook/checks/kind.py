@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from opsbook.book.fields import Part
+from opsbook.book.fields import Part, State
 from opsbook.checks.model import Reading
 from opsbook.checks.names import Address, Names
 from opsbook.checks.threads import Threads
@@ -75,8 +75,11 @@ class Kind:
 
     `observe` gets an instance of the model with every ``{opsbook.…}`` filled in. It raises
     `CannotLook` or an OSError of its own making where it could not look; that is missing data.
+    `silence` is what no answer in time means: for a service that others wait for it is an outage
+    like a refusal, for a file or a number of this machine it is missing data.
     """
 
     name: str
     model: type[Part]
     observe: Callable[[Any, Context], Awaitable[Reading]]
+    silence: State | None = None

@@ -72,7 +72,8 @@ class Looker:
             return Reading(message=error.message)
         except OSError as error:
             if isinstance(error, TimeoutError) and limit.expired():
-                return Reading(message=f"no answer within {format_duration(check.timeout)}")
+                told = f"no answer within {format_duration(check.timeout)}"
+                return Reading(message=told, state=kind.silence)
             return Reading(message=f"could not look: {error.strerror or error}")
         except Exception as error:  # a mistake of ours must not stop the other checks
             log.exception("a check's look failed", check=context.key, kind=kind.name)

@@ -116,11 +116,11 @@ async def test_a_refused_connection_is_critical(looking: Looking) -> None:
     assert (seen.state, seen.message) == ("critical", f"127.0.0.1:{port} refuses connections")
 
 
-async def test_a_target_that_accepts_and_never_answers_is_missing_data(looking: Looking) -> None:
+async def test_a_target_that_accepts_and_never_answers_is_an_outage(looking: Looking) -> None:
     async with serving(silent) as port:
         url = f"http://127.0.0.1:{port}/"
         seen = await looking.look(kind="http", url=url, timeout="100ms")
-    assert (seen.state, seen.message) == ("nodata", "no answer within 100ms")
+    assert (seen.state, seen.message) == ("critical", "no answer within 100ms")
 
 
 async def test_a_certificate_nobody_trusts_is_critical_unless_it_need_not_be(

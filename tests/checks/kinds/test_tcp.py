@@ -25,7 +25,7 @@ async def test_a_refused_connection_is_critical(looking: Looking) -> None:
     assert seen.message == f"127.0.0.1:{port} refuses connections"
 
 
-async def test_no_answer_in_time_is_missing_data(looking: Looking) -> None:
+async def test_no_answer_in_time_is_an_outage(looking: Looking) -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -37,7 +37,7 @@ async def test_no_answer_in_time_is_missing_data(looking: Looking) -> None:
         seen = await looking.look(kind="tcp", host="127.0.0.1", port=port, timeout="100ms")
         for one in crowd:
             one.close()
-    assert (seen.state, seen.value) == ("nodata", None)
+    assert (seen.state, seen.value) == ("critical", None)
     assert seen.message == "no answer within 100ms"
 
 

@@ -135,4 +135,4 @@ def _failed(error: Exception, where: str) -> Reading:
     return Reading(message=told, state=state)
 
 
-KIND = Kind("http", Http, observe)
+KIND = Kind("http", Http, observe, silence="critical")

@@ -32,4 +32,4 @@ async def observe(spec: Tcp, context: Context) -> Reading:
     return Reading(took, "ms", f"{where} takes connections")
 
 
-KIND = Kind("tcp", Tcp, observe)
+KIND = Kind("tcp", Tcp, observe, silence="critical")

@@ -174,4 +174,4 @@ def _any_certificate() -> ssl.SSLContext:
     return context
 
 
-KIND = Kind("tls", Tls, observe)
+KIND = Kind("tls", Tls, observe, silence="critical")
