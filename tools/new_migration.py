@@ -13,7 +13,7 @@ import pkgutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
@@ -46,7 +46,7 @@ def all_tables() -> None:
         importlib.import_module(f"opsbook.base.{name}")
 
 
-def render_item(kind: str, thing: Any, _context: Any) -> str | bool:
+def render_item(kind: str, thing: Any, _context: Any) -> str | Literal[False]:
     """Write our own types as what the database sees: a version must not change with our code."""
     return "sa.BigInteger()" if kind == "type" and isinstance(thing, Instant) else False
 
@@ -62,9 +62,10 @@ def main(version: str, message: str) -> None:
         with database.engine.connect() as connection, connection.begin():
             context = MigrationContext.configure(connection, opts={"render_item": render_item})
             made = produce_migrations(context, metadata)
-            code = render_python_code(
-                made.upgrade_ops, render_item=render_item, migration_context=context
-            )
+            changes = made.upgrade_ops
+            if changes is None:
+                raise SystemExit("Nothing to compare: this is a bug.")
+            code = render_python_code(changes, render_item=render_item, migration_context=context)
         database.engine.dispose()
     slug = "".join(char if char.isalnum() else "_" for char in message.lower()).strip("_")
     file = versions / f"{version}_{slug}.py"

@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from opsbook import audit
+from opsbook.audit.seal import START, entry_hash
 from opsbook.audit.tables import entry, seal
 from opsbook.base.database import Database, Transaction
 
@@ -78,9 +79,9 @@ async def test_a_chain_rewritten_from_an_entry_on_fails_at_the_signature(
     def rewrite(tx: Transaction) -> None:
         tx.execute(sa.update(entry).where(entry.c.seq == 4).values(actor="account:2"))
         rows = tx.rows(sa.select(entry).order_by(entry.c.seq))
-        head = audit.seal.START
+        head = START
         for row in rows:
-            head = audit.seal.entry_hash(head, row)
+            head = entry_hash(head, row)
             tx.execute(sa.update(entry).where(entry.c.id == row["id"]).values(hash=head))
             tx.execute(sa.update(seal).where(seal.c.last_seq == row["seq"]).values(head=head))
 

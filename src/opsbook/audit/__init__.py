@@ -8,8 +8,8 @@ Does not belong here: what an entry means. Actions are names such as ``incident.
 that wrote them also knows how to say them.
 """
 
-from opsbook.audit.record import Actor, record
+from opsbook.audit.entries import SERVER, Actor, record
 from opsbook.audit.seal import Sealer
 from opsbook.audit.verify import Verdict, verify
 
-__all__ = ["Actor", "Sealer", "Verdict", "record", "verify"]
+__all__ = ["SERVER", "Actor", "Sealer", "Verdict", "record", "verify"]

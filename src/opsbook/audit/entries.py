@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -55,9 +56,10 @@ def text_hash(text: str, salt: str) -> str:
     return hashlib.sha256(f"{salt}\n{text}".encode()).hexdigest()
 
 
-def timeline(tx: Transaction, thread: str) -> list[dict[str, Any]]:
-    """Return every entry of one story, oldest first."""
-    return tx.rows(sa.select(entry).where(entry.c.thread == thread).order_by(entry.c.id))
+def timeline(tx: Transaction, thread: str, also: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """Return every entry of one story, and of the threads that led to it, in order of time."""
+    mine = entry.c.thread.in_([thread, *also])
+    return tx.rows(sa.select(entry).where(mine).order_by(entry.c.at, entry.c.id))
 
 
 def latest(

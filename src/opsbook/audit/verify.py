@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from opsbook.audit.record import text_hash
+from opsbook.audit.entries import text_hash
 from opsbook.audit.seal import START, entry_hash, last_anchor, seal_message
 from opsbook.audit.tables import entry, seal
 from opsbook.base.database import Transaction

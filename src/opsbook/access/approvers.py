@@ -1,0 +1,94 @@
+"""Who may approve something, looked up: rows, roles and accounts become the values of ``model``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from opsbook.access import accounts, model
+from opsbook.access.errors import NotApproved, Settled
+from opsbook.access.principal import Principal
+from opsbook.base.database import Transaction
+from opsbook.base.errors import OpsbookError
+from opsbook.book import Book
+
+
+def asked(row: Mapping[str, Any], book: Book) -> model.Asked:
+    """Return what a row asks for, under the rule about one's own work that holds today."""
+    because = row["excluded_because"] or {}
+    return model.Asked(
+        state=row["state"],
+        role=row["role"],
+        need=row["need"],
+        excluded={one: because.get(str(one), "started") for one in row["excluded"]},
+        record=_record_allowed(row, book),
+        expires_at=row["expires_at"],
+        settled_at=row["decided_at"],
+    )
+
+
+def voter(tx: Transaction, principal: Principal, row: Mapping[str, Any], book: Book) -> model.Voter:
+    """Return who wants to vote: the account as it is now, the roles as the book gives them now."""
+    account_id = principal.account_id
+    account = accounts.by_id(tx, account_id) if account_id is not None else None
+    return model.Voter(
+        account_id=account_id,
+        login=principal.login,
+        acts_for_person="approve" in principal.scopes,
+        enabled=account is not None and account["disabled_at"] is None,
+        entitled=principal.first_admin or holds(principal, row, book),
+    )
+
+
+def given(votes: Iterable[Mapping[str, Any]]) -> list[model.Vote]:
+    """Return the votes that were given."""
+    return [model.Vote(one["account_id"], one["decision"]) for one in votes]
+
+
+def holds(principal: Principal, row: Mapping[str, Any], book: Book) -> bool:
+    """Tell whether the book gives this person what the approval takes."""
+    mine = principal.roles(book)
+    return row["role"] in mine if row["role"] else _writes(book, mine)
+
+
+def could_approve(book: Book, row: Mapping[str, Any], logins: Mapping[int, str]) -> list[str]:
+    """Return the persons of the book who may still say yes: for "waits for …".
+
+    ``logins`` are the names of the excluded accounts (``accounts.logins``). Empty means that nobody
+    in the book can: it waits for the first administrator, or in vain.
+    """
+    shut = {logins.get(one) for one in row["excluded"]} if not _record_allowed(row, book) else set()
+    role = row["role"]
+    return [
+        person.id
+        for person in book.people.values()
+        if person.login not in shut
+        and (role in person.roles if role else _writes(book, person.roles))
+    ]
+
+
+def why_not(
+    tx: Transaction,
+    now: datetime,
+    row: Mapping[str, Any],
+    votes: Iterable[Mapping[str, Any]],
+    principal: Principal,
+    book: Book,
+) -> OpsbookError | None:
+    """Return what voting yes would be refused with, for a page that shows only what one may do."""
+    try:
+        who = voter(tx, principal, row, book)
+        model.rule(asked(row, book), who, given(votes), "approve", now)
+    except (NotApproved, Settled) as error:
+        return error
+    return None
+
+
+def _writes(book: Book, roles: Iterable[str]) -> bool:
+    return any(one.allows("runs", "write") for role in roles for one in book.roles.get(role, ()))
+
+
+def _record_allowed(row: Mapping[str, Any], book: Book) -> bool:
+    """Both must allow it: loosening the book while something waits does not loosen what waits."""
+    return row["self_approval"] == "record" and book.self_approval == "record"

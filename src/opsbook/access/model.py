@@ -1,0 +1,165 @@
+"""Who may approve: decided from values, without a database or a clock of its own.
+
+The order of the rules is part of the promise. What a program may never do comes first, then who the
+voter is (a stranger learns nothing about the state), then whether there is still something to
+decide, and last whether they are excluded. Rejecting is never excluded: a "no" changes nothing in
+the world, and whoever started something may always take it back.
+
+Refused: letting an excluded person's vote count "a little" (as one of two). Under ``forbid`` it is
+no vote; under ``record`` it is a whole one, and everybody can see whose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from opsbook.access.errors import NotApproved, Settled, written
+
+Decision = Literal["approve", "reject"]
+State = Literal["open", "approved", "rejected", "expired", "void"]
+
+BECAUSE: Final[Mapping[str, str]] = {
+    "started": "they started it",
+    "triggered": "it runs because of them",
+    "edited": "they set its parameters",
+    "authored": "they wrote this revision of the book",
+}
+"""Why somebody is excluded, as a half sentence about them."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be approved. ``excluded`` maps accounts to why (a key of ``BECAUSE``).
+
+    ``record`` allows an excluded person to approve, on record: true only where both the book at the
+    time of asking and the book running now say so.
+    """
+
+    state: State
+    role: str | None
+    need: int
+    excluded: Mapping[int, str]
+    record: bool
+    expires_at: datetime | None
+    settled_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Voter:
+    """Who wants to vote. ``entitled`` is whether the role (or ``runs:write``) is theirs today."""
+
+    account_id: int | None
+    login: str
+    acts_for_person: bool
+    enabled: bool
+    entitled: bool
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One vote that was given."""
+
+    account_id: int
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """An accepted vote: the state it leads to, and whether it was given to one's own work."""
+
+    state: State
+    by_oneself: bool
+
+
+def rule(
+    asked: Asked, voter: Voter, votes: Iterable[Vote], decision: Decision, now: datetime
+) -> Ruling:
+    """Accept a vote, or say why not.
+
+    Raises:
+        NotApproved: the voter may not; with who is excluded, why, and what to do.
+        Settled: there is nothing left to decide, or the voter has approved already.
+    """
+    given = {vote.account_id: vote.decision for vote in votes}
+    _may_vote(asked, voter)
+    _is_open(asked, now)
+    account = voter.account_id or 0
+    if decision == "reject":
+        return Ruling("rejected", account in asked.excluded)
+    oneself = account in asked.excluded
+    if oneself and not asked.record:
+        raise NotApproved(
+            f"{voter.login} may not approve this: {because(asked.excluded[account])}, "
+            "and the book forbids approving one's own work.",
+            remedy=_who_can(asked, "Ask somebody else"),
+            reason="excluded",
+            why=asked.excluded[account],
+        )
+    if given.get(account) == "approve":
+        raise Settled(
+            f"{voter.login} has approved this already; {len(given)} of {asked.need} did.",
+            remedy=_who_can(asked, "It waits for somebody else"),
+            reason="twice",
+            state=asked.state,
+        )
+    approved = 1 + sum(one == "approve" for one in given.values())
+    return Ruling("approved" if approved >= asked.need else "open", oneself)
+
+
+def because(reason: str) -> str:
+    """Return why somebody is excluded, as a half sentence."""
+    return BECAUSE.get(reason, BECAUSE["started"])
+
+
+def _may_vote(asked: Asked, voter: Voter) -> None:
+    if voter.account_id is None:
+        raise NotApproved(
+            "A program on this machine can never approve: the local token acts for no person.",
+            remedy="Approve at the web page, or with a personal token of scope approve "
+            "(OPSBOOK_TOKEN).",
+            reason="program",
+        )
+    if not voter.acts_for_person:
+        raise NotApproved(
+            f"{voter.login} may not approve with this token or session: "
+            "it is without the scope approve.",
+            remedy="Approve at the web page, or make a token with that scope.",
+            reason="scope",
+        )
+    if not voter.enabled:
+        raise NotApproved(
+            f"The account {voter.login} is disabled.",
+            remedy=_who_can(asked, "Ask somebody else"),
+            reason="disabled",
+        )
+    if not voter.entitled:
+        wanted = f"the role {asked.role}" if asked.role else "the permission runs:write"
+        raise NotApproved(
+            f"{voter.login} may not decide this: it takes {wanted}, which they do not have.",
+            remedy=_who_can(asked, "Ask somebody"),
+            reason="role",
+        )
+
+
+def _is_open(asked: Asked, now: datetime) -> None:
+    late = asked.expires_at is not None and asked.expires_at <= now
+    state = "expired" if asked.state == "open" and late else asked.state
+    if state == "open":
+        return
+    at = asked.expires_at if state == "expired" else asked.settled_at
+    when = f" ({written(at)})" if at is not None else ""
+    say = {
+        "approved": f"This was approved already{when}.",
+        "rejected": f"This was rejected{when}.",
+        "expired": f"Nobody decided in time: the approval expired{when}.",
+        "void": f"What was asked has changed, or is not wanted any more{when}.",
+    }
+    remedy = "Nothing is left to decide." if state == "approved" else "Start it again if needed."
+    raise Settled(say[state], remedy=remedy, reason=state, state=state)
+
+
+def _who_can(asked: Asked, begin: str) -> str:
+    return f"{begin} with the role {asked.role}." if asked.role else f"{begin} who has runs:write."

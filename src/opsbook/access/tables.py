@@ -1,0 +1,88 @@
+"""Accounts, sessions, tokens, one-time links and approvals."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from opsbook.base.database import Id, Instant, id_column, table
+
+account = table(
+    "account",
+    id_column(),
+    sa.Column("login", sa.Text, nullable=False, unique=True),
+    sa.Column("password_hash", sa.Text),
+    sa.Column("first_admin", sa.Boolean, nullable=False, default=False),
+    sa.Column("language", sa.Text),
+    sa.Column("theme", sa.Text),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("disabled_at", Instant),
+)
+
+session = table(
+    "session",
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("account_id", Id, sa.ForeignKey("account.id"), nullable=False, index=True),
+    sa.Column("csrf", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("seen_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False, default=""),
+)
+
+access_token = table(
+    "access_token",
+    id_column(),
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    # A token without an account is the local one: it starts and reads, and never approves.
+    sa.Column("account_id", Id, sa.ForeignKey("account.id"), index=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant),
+    sa.Column("used_at", Instant),
+    sa.Column("revoked_at", Instant),
+)
+
+sign_in_link = table(
+    "sign_in_link",
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("account_id", Id, sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("used_at", Instant),
+)
+
+approval = table(
+    "approval",
+    id_column(),
+    sa.Column("book", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, index=True),
+    sa.Column("thread", sa.Text),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("role", sa.Text),
+    sa.Column("need", sa.Integer, nullable=False, default=1),
+    # What is approved: a hash over revision, runbook, step and parameters. Any change voids it.
+    sa.Column("bound_to", sa.Text, nullable=False),
+    # Accounts that take part in what is asked (a list of ids), and why each does, by id as text.
+    sa.Column("excluded", sa.JSON, nullable=False),
+    sa.Column("excluded_because", sa.JSON, nullable=False, default=dict),
+    sa.Column("self_approval", sa.Text, nullable=False),
+    # open | approved | rejected | expired | void
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("requested_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant),
+    sa.Column("decided_at", Instant),
+)
+
+vote = table(
+    "approval_vote",
+    id_column(),
+    sa.Column("approval_id", Id, sa.ForeignKey("approval.id"), nullable=False, index=True),
+    sa.Column("account_id", Id, sa.ForeignKey("account.id"), nullable=False),
+    # approve | reject
+    sa.Column("decision", sa.Text, nullable=False),
+    sa.Column("by_oneself", sa.Boolean, nullable=False, default=False),
+    sa.Column("note", sa.Text, nullable=False, default=""),
+    sa.Column("at", Instant, nullable=False),
+    sa.UniqueConstraint("approval_id", "account_id"),
+)

@@ -1,0 +1,97 @@
+"""Climbing the ladder until somebody answers, and saying so loudly when nobody does."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from opsbook import audit
+from opsbook.base.database import Database, Transaction
+from opsbook.book import Book
+from opsbook.book.library import Library
+from opsbook.incidents import store
+from opsbook.incidents.tables import incident
+from opsbook.incidents.words import page_text
+from opsbook.notify import outbox
+from opsbook.people import next_rung, reached
+
+
+class Escalator:
+    """The loop that climbs. Every rung is claimed, so that no restart climbs one twice."""
+
+    def __init__(self, database: Database, library: Library) -> None:
+        self.database = database
+        self.library = library
+
+    async def tick(self, now: datetime) -> datetime | None:
+        """Climb every rung that is due; return when the next one is."""
+        while await self.database.write(lambda tx: self._climb_due(tx, now)):
+            pass
+        return await self.database.read(store.next_due)
+
+    def _climb_due(self, tx: Transaction, now: datetime) -> bool:
+        found = store.due(tx, now)
+        for row in found:
+            book = self.library.at(tx, row["revision"])
+            if row["acknowledge_by"] and row["acknowledge_by"] <= now:
+                miss_deadline(tx, now, row)
+            if row["escalate_at"] and row["escalate_at"] <= now:
+                climb(tx, now, book, row)
+        return bool(found)
+
+
+def climb(tx: Transaction, now: datetime, book: Book, row: dict[str, Any]) -> None:
+    """Page the rung that is due and set the time of the one after it."""
+    policy = book.escalation[row["escalation"]]
+    rung = next_rung(policy, row["opened_at"], row["level"], row["round"])
+    if rung is None:
+        _schedule(tx, row, row["level"], row["round"], None)
+        return
+    after = next_rung(policy, row["opened_at"], rung.level + 1, rung.round)
+    if not _schedule(tx, row, rung.level + 1, rung.round, after.due if after else None):
+        return
+    subject = f"incident:{row['id']}"
+    persons = reached(book, rung.names, now)
+    where = {"level": rung.level + 1, "round": rung.round + 1, "policy": policy.id}
+    if not persons:
+        audit.record(
+            tx, now, audit.SERVER, "incident.nobody_on_duty", subject,
+            data={**where, "names": list(rung.names)},
+        )  # fmt: skip
+        return
+    audit.record(
+        tx, now, audit.SERVER, "incident.paged", subject, data={**where, "persons": persons}
+    )
+    title, body = page_text(book, row, store.alerts_of(tx, row["id"]))
+    for person in persons:
+        outbox.page(
+            tx, now, book=book, person_id=person, cause=f"{subject} level {rung.level + 1}",
+            key=f"{subject}/{rung.round}/{rung.level}/{person}", thread=subject,
+            title=title, body=body, path=f"/incidents/{row['id']}", urgent=True,
+        )  # fmt: skip
+
+
+def miss_deadline(tx: Transaction, now: datetime, row: dict[str, Any]) -> None:
+    """Record, once, that nobody answered in the time the severity allows."""
+    mine = (incident.c.id == row["id"]) & (incident.c.state == "open")
+    change = sa.update(incident).where(mine, incident.c.deadline_missed_at.is_(None))
+    if tx.claim(change.values(deadline_missed_at=now)):
+        tx.touch("incidents")
+        audit.record(tx, now, audit.SERVER, "incident.unanswered", f"incident:{row['id']}")
+
+
+def _schedule(
+    tx: Transaction, row: dict[str, Any], level: int, round_: int, at: datetime | None
+) -> bool:
+    unchanged = (
+        (incident.c.id == row["id"])
+        & (incident.c.state == "open")
+        & (incident.c.level == row["level"])
+        & (incident.c.round == row["round"])
+        & (incident.c.escalate_at == row["escalate_at"])
+    )
+    tx.touch("incidents", f"incident:{row['id']}")
+    change = sa.update(incident).where(unchanged)
+    return tx.claim(change.values(level=level, round=round_, escalate_at=at))

@@ -1,0 +1,246 @@
+"""The engine: finds the runs that can move and moves them; the others are rows.
+
+Three loops, all of the server that decides. *runs* starts a drive for every run that is queued or
+running and has none. *run-waits* looks at waits whose time has come and makes the looks that check
+steps ask for. *run-approvals* hears of decided approvals. Nothing is kept in memory that the rows
+do not say, so a start, a take-over and a wake-up are the same thing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import socket
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from opsbook.base import events
+from opsbook.base.clock import Clock
+from opsbook.base.database import Database, Transaction
+from opsbook.base.errors import NotFound
+from opsbook.base.hub import Hub
+from opsbook.base.lease import Lease
+from opsbook.base.loops import Loops
+from opsbook.base.places import Places
+from opsbook.book.library import Library
+from opsbook.checks import Scheduler
+from opsbook.runs import store
+from opsbook.runs.drive import Drive, Room, Tools
+from opsbook.runs.errors import LeaseLost
+from opsbook.runs.feed import Piece, feed
+from opsbook.runs.journal import Story, wake
+from opsbook.runs.known import known_secrets
+from opsbook.runs.supervisor import Spawner
+
+STEPS_AT_ONCE: Final = 64
+DRIVES_AT_ONCE: Final = 256
+SWEEP_AFTER_S: Final = 0.5
+log = structlog.get_logger("opsbook.runs")
+
+
+class Engine:
+    """Runs on the move. Parts are wired by `opsbook.app`; `wire` before `start`, then the loops."""
+
+    def __init__(
+        self, database: Database, library: Library, loops: Loops, clock: Clock,
+        scheduler: Scheduler, places: Places, spawner: Spawner, lease: Lease, hub: Hub, *,
+        steps_at_once: int = STEPS_AT_ONCE,
+        secrets: Callable[[], tuple[str, ...]] | None = None,
+    ) -> None:  # fmt: skip
+        self.database = database
+        self.library = library
+        self.loops = loops
+        self.clock = clock
+        self.scheduler = scheduler
+        self.hub = hub
+        self.places = places
+        self.trouble: dict[int, str] = {}
+        self.approvals = events.Consumer(
+            "runs", frozenset({"approval.decided"}), self._approval_decided
+        )
+        self._room = Room(steps_at_once)
+        self._tools = Tools(
+            database=database, library=library, clock=clock, places=places, spawner=spawner,
+            lease=lease, host=socket.gethostname(),
+            secrets=secrets or partial(known_secrets, library, places, database.url),
+            discard=self._discard, room=self._room,
+        )  # fmt: skip
+        self._drives: dict[int, tuple[Drive, asyncio.Task[None]]] = {}
+        self._hungry: set[int] = set()
+        self._resting: dict[int, tuple[int, datetime]] = {}
+        self._looks: dict[int, asyncio.Task[None]] = {}
+        self._rubbish: list[Path] = []
+        self._sweeper: asyncio.Task[None] | None = None
+        self._wake: Callable[[], None] = lambda: None
+
+    def wire(self, hub: Hub) -> None:
+        """Add the loops, and say what wakes them."""
+        self._wake = self.loops.add("runs", self.tick)
+        waits = self.loops.add("run-waits", self.tick_waits)
+        heard = self.loops.add("run-approvals", self.tick_approvals)
+        for topic, call in (
+            ("runs", self._wake), ("runs", waits), ("checks", waits), ("events", heard),
+        ):  # fmt: skip
+            hub.on(topic, call)
+
+    async def start(self, now: datetime) -> None:
+        """Throw away the folders of attempts that nobody will ask for again."""
+        used = await self.database.read(lambda tx: store.scratches_in_use(tx, self._tools.host))
+        found = [path for path in self.places.steps.iterdir() if str(path) not in used]
+        for path in found:
+            self._discard(path)
+
+    async def stop(self) -> None:
+        """Let go of everything. Steps run on under their supervisors and are found again."""
+        tasks = [task for _, task in self._drives.values()] + list(self._looks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+        await asyncio.to_thread(_remove, self._rubbish)
+
+    def feed(self, run_id: int) -> AsyncIterator[Piece]:
+        """Output of a run from its beginning to its end: (attempt, first byte, text)."""
+        return feed(self.database, self.hub, run_id)
+
+    # ---- runs that can move ----
+
+    async def tick(self, now: datetime) -> datetime | None:
+        """Start a drive for every run that can move and has none; end what was cancelled."""
+        resting = {run_id for run_id, (_, until) in self._resting.items() if until > now}
+        without = set(self._drives) | resting
+        without |= self._hungry if self._room.free == 0 else set()
+        limit = DRIVES_AT_ONCE - len(self._drives)
+
+        def look(tx: Transaction) -> tuple[list[int], list[int]]:
+            runnable = store.runnable(tx, without, limit) if limit > 0 else []
+            return runnable, store.cancelling(tx, list(self._drives))
+
+        runnable, cancelled = await self.database.read(look)
+        for run_id in runnable:
+            self._hungry.discard(run_id)
+            drive = Drive(self._tools, run_id)
+            self._drives[run_id] = drive, asyncio.create_task(self._drive(drive))
+        for run_id in cancelled:
+            if run_id in self._drives:
+                await self._drives[run_id][0].cancel()
+        return min((self._resting[run_id][1] for run_id in resting), default=None)
+
+    async def _drive(self, drive: Drive) -> None:
+        run_id = drive.run_id
+        async with self.loops.busy():
+            try:
+                await drive.go()
+            except LeaseLost as error:
+                log.info("a run is driven by another server", run=run_id, why=error.message)
+            except Exception as error:  # the edge of a run: record, delay, go on with the others
+                failures = self._resting.get(run_id, (0, self.clock.now()))[0] + 1
+                pause = timedelta(seconds=min(60, 2 ** min(failures, 6)))
+                self._resting[run_id] = failures, self.clock.now() + pause
+                self.trouble[run_id] = f"{type(error).__name__}: {error}"
+                log.exception("a run cannot move on", run=run_id, failures=failures)
+            else:
+                self._resting.pop(run_id, None)
+                self.trouble.pop(run_id, None)
+                if drive.no_room:
+                    self._hungry.add(run_id)
+            finally:
+                del self._drives[run_id]
+                self._wake()
+
+    # ---- runs that wait ----
+
+    async def tick_approvals(self, now: datetime) -> datetime | None:
+        """Hear of approvals that were decided or have expired."""
+        return await events.drain(self.database, self.approvals, now)
+
+    def _approval_decided(self, tx: Transaction, event: events.Event, now: datetime) -> None:
+        run_id = store.run_of_approval(tx, event.data["approval_id"])
+        if run_id is not None:
+            wake(tx, now, store.lock_run(tx, run_id))
+
+    async def tick_waits(self, now: datetime) -> datetime | None:
+        """Look at waits that are due, and at checks that have seen something new."""
+
+        def find(tx: Transaction) -> tuple[list[dict[str, Any]], set[int]]:
+            seen = {
+                one["run_id"]
+                for one in store.check_waits(tx)
+                if store.newest_observation(tx, one["book"], one["data"]["check"])
+                > one["data"]["seen"]
+            }
+            return store.due_waits(tx, now, DRIVES_AT_ONCE), seen
+
+        due, heard = await self.database.read(find)
+        for one in due:
+            if one["kind"] != "check":
+                heard.add(one["run_id"])
+            elif one["id"] not in self._looks:
+                self._looks[one["id"]] = asyncio.create_task(self._look(one))
+        for run_id in sorted(heard):
+            await self._heard(run_id)
+        return await self.database.read(lambda tx: store.next_wake(tx, now))
+
+    def _hear(self, tx: Transaction, now: datetime, run_id: int) -> None:
+        """Let a waiting run look at what it waits for, and move if there is an answer."""
+        if store.lock_run(tx, run_id)["state"] != "waiting":
+            return
+        story = Story(tx, now, run_id, self.library)
+        if story.hear() or story.late:
+            wake(tx, now, story.run)
+
+    async def _look(self, asked: dict[str, Any]) -> None:
+        """Look at the check that a step waits for; what was seen is found by everybody's cursor."""
+        async with self.loops.busy():
+            try:
+                await self.scheduler.look(asked["book"], asked["data"]["check"])
+            except NotFound as error:
+                await self.database.write(partial(_missing, asked=asked, told=error.message))
+                await self._heard(asked["run_id"])
+            except Exception:
+                log.exception("a check step could not look", run=asked["run_id"])
+                again = self.clock.now() + timedelta(seconds=5)
+                await self.database.write(lambda tx: store.postpone(tx, asked["id"], again))
+            else:
+                await self._heard(asked["run_id"])
+            finally:
+                del self._looks[asked["id"]]
+                self.loops.wake("run-waits")
+
+    async def _heard(self, run_id: int) -> None:
+        now = self.clock.now()
+        await self.database.write(partial(self._hear, now=now, run_id=run_id))
+
+    # ---- scratch folders ----
+
+    def _discard(self, scratch: Path) -> None:
+        self._rubbish.append(scratch)
+        if self._sweeper is None or self._sweeper.done():
+            self._sweeper = asyncio.create_task(self._sweep())
+
+    async def _sweep(self) -> None:
+        """Remove folders a while later and together: no step waits for it, and it costs less."""
+        while self._rubbish:
+            await asyncio.sleep(SWEEP_AFTER_S)
+            gone, self._rubbish = self._rubbish, []
+            await asyncio.to_thread(_remove, gone)
+
+
+def _missing(tx: Transaction, asked: dict[str, Any], told: str) -> None:
+    """Write down that there is no such check any more: the step fails with it when it looks."""
+    store.note(tx, asked["id"], {**asked["data"], "missing": told})
+
+
+def _remove(folders: list[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,38 @@
+"""What can be wrong with a run, as its callers are told."""
+
+from __future__ import annotations
+
+from opsbook.base.errors import Conflict, Invalid, NotFound, OpsbookError
+
+
+class NoSuchRun(NotFound):
+    """There is no such run."""
+
+    def __init__(self, run_id: int) -> None:
+        super().__init__(
+            f"There is no run {run_id}.", remedy="`opsbook runs list` shows those there are."
+        )
+
+
+class UnknownRunbook(NotFound):
+    """The book has no such runbook."""
+
+
+class WrongParameters(Invalid):
+    """The parameters cannot be used; ``details["problems"]`` has one sentence for each."""
+
+
+class KeyReused(Conflict):
+    """The idempotency key was used for another request."""
+
+
+class NotWaiting(Conflict):
+    """The run does not wait for this (any more)."""
+
+
+class Over(Conflict):
+    """The run is over, or on its way there."""
+
+
+class LeaseLost(OpsbookError):
+    """Another server decides now; what this one was about to write is refused."""

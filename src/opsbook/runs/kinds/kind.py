@@ -1,0 +1,102 @@
+"""What a kind of step is. It decides nothing about order, approval or repetition: the engine does.
+
+There are two sorts. A kind that *executes* says what is to run; the engine commits the intent,
+starts it, follows it and commits the outcome, the same way for all of them. A kind that *asks*
+writes what it waits for and is asked again whenever something may have changed; in between it is a
+row and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from opsbook.base.database import Transaction
+from opsbook.base.places import Places
+from opsbook.book import Book, Step
+from opsbook.runs.model import WaitsFor
+from opsbook.runs.supervisor import StepRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in which run a step stands: what a kind may read. `run` and `row` are table rows."""
+
+    book: Book
+    run: Mapping[str, Any]
+    step: Step
+    row: Mapping[str, Any]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Parameters and what earlier steps saved, by name: data, never part of a text."""
+        return {**self.run["params"], **self.run["saved"]}
+
+    @property
+    def deadline(self) -> datetime | None:
+        """Until when the run's main steps must be over; what undoes or tidies up is not bound."""
+        found: datetime | None = self.run["deadline_at"]
+        return found if self.step.phase == "main" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """What is waited for. `due_at` is what people are told, `wake_at` when to look by itself."""
+
+    kind: str
+    role: str | None = None
+    approval_id: int | None = None
+    due_at: datetime | None = None
+    wake_at: datetime | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a step that asks has ended. `leave` is what it says about changing things."""
+
+    state: Literal["succeeded", "failed"]
+    message: str = ""
+    leave: Literal["", "granted", "refused"] = ""
+
+
+class Executing(Protocol):
+    """A kind whose steps are processes."""
+
+    def request(
+        self, place: Place, places: Places, scratch: Path, allowed: timedelta
+    ) -> StepRequest:
+        """What is to run for this attempt, for as long as `allowed`; its intent is on disk."""
+
+
+class Asking(Protocol):
+    """A kind whose steps wait for somebody or something."""
+
+    @property
+    def waits_for(self) -> WaitsFor:
+        """What its steps wait for."""
+
+    def begin(self, tx: Transaction, now: datetime, place: Place) -> Pause | Ended:
+        """Ask."""
+
+    def look(
+        self, tx: Transaction, now: datetime, place: Place, wait: Mapping[str, Any]
+    ) -> Pause | Ended | None:
+        """Whether there is an answer; None when nothing has changed."""
+
+
+StepKind = Executing | Asking
+
+
+def waits_for(kind: StepKind) -> WaitsFor | None:
+    """What steps of this kind wait for; None for one that executes."""
+    found: WaitsFor | None = getattr(kind, "waits_for", None)
+    return found
+
+
+def earliest(*moments: datetime | None) -> datetime | None:
+    """The first of these moments, of which any may be missing."""
+    return min((one for one in moments if one is not None), default=None)

@@ -1,0 +1,134 @@
+"""Entering into the journal what has become of an attempt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from opsbook.runs import store
+from opsbook.runs.journal import Story
+from opsbook.runs.output import Pieces
+from opsbook.runs.supervisor import Outcome
+from opsbook.runs.tables import attempt
+
+Row = dict[str, Any]
+KILLED_BY_SIGNAL = "ended by signal {}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """It has an outcome. `saved` is the value it saved, `fault` why that was not possible."""
+
+    attempt: Row
+    outcome: Outcome
+    pieces: Pieces = field(default_factory=Pieces)
+    dropped: int = 0
+    saved: str | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """Nothing of it has run."""
+
+    attempt: Row
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody can say how it ended. `elsewhere` where it ran on another machine."""
+
+    attempt: Row
+    told: str
+    pieces: Pieces = field(default_factory=Pieces)
+    elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """Nothing of the interrupted attempt runs any more; what was chosen may happen."""
+
+    choice: str
+
+
+Result = Ended | NotStarted | Unknown | Cleared
+
+
+def enter(story: Story, key: str, result: Result) -> None:
+    """Write a result down, if it is still wanted.
+
+    An outcome counts only for the attempt and the epoch it belongs to, and only once. Where that is
+    not so any more somebody else has decided meanwhile, which is no error.
+    """
+    row = story.row(key)
+    match result:
+        case Cleared(choice):
+            if row["state"] == "interrupted":
+                story.cleared(key, choice)
+        case Unknown(tried, told, pieces, elsewhere):
+            if _close(story, tried, "interrupted", message=told):
+                _keep(story, tried, pieces)
+                story.interrupted(row, tried, told, elsewhere=elsewhere)
+        case NotStarted(tried, told):
+            if _close(story, tried, "failed", message=told):
+                story.end_step(row, "failed", told)
+        case Ended():
+            _ended(story, row, result)
+
+
+def _ended(story: Story, row: Row, result: Ended) -> None:
+    outcome, tried = result.outcome, result.attempt
+    known = story.written[row["key"]]
+    stopped = story.run["cancelling"] and row["phase"] == "main"
+    unasked = outcome.outcome == "killed" and not stopped
+    failed_to_save = outcome.outcome == "succeeded" and bool(result.fault)
+    message = result.fault if failed_to_save else told(outcome)
+    state = "interrupted" if unasked else "failed" if failed_to_save else outcome.outcome
+    closed = _close(
+        story, tried, state, message=message, exit_code=outcome.exit_code,
+        bytes_seen=outcome.bytes_seen, bytes_dropped=result.dropped,
+    )  # fmt: skip
+    if not closed:
+        return
+    _keep(story, tried, result.pieces)
+    if unasked:
+        story.interrupted(row, tried, message)
+    elif state == "killed":
+        story.end_step(row, "cancelled", message)
+    elif state == "succeeded":
+        if known.save is not None and result.saved is not None:
+            story.save(known.save, result.saved)
+        story.end_step(row, "succeeded", outcome.note)
+    else:
+        story.end_step(row, "failed", message)
+
+
+def _keep(story: Story, tried: Row, pieces: Pieces) -> None:
+    store.store_output(story.tx, story.run["id"], tried["id"], pieces.texts, None)
+
+
+def _close(story: Story, tried: Row, state: str, **values: Any) -> bool:
+    mine = (
+        (attempt.c.id == tried["id"])
+        & (attempt.c.epoch == tried["epoch"])
+        & (attempt.c.state == "intended")
+    )
+    change = sa.update(attempt).where(mine).values(state=state, ended_at=story.now, **values)
+    return story.tx.claim(change)
+
+
+def told(outcome: Outcome) -> str:
+    """How an attempt ended, in words."""
+    if outcome.outcome == "succeeded":
+        return outcome.note
+    if outcome.outcome == "failed":
+        ended = (
+            f"exit code {outcome.exit_code}"
+            if outcome.exit_code is not None
+            else KILLED_BY_SIGNAL.format(outcome.signal)
+        )
+        return f"{ended}; {outcome.note}" if outcome.note else ended
+    return outcome.note or outcome.outcome

@@ -1,0 +1,266 @@
+"""One step under watch, from its record to its outcome.
+
+One loop over one poll. The exit of the main process is seen through its pidfd at once, whoever else
+holds the output pipe. Every wait has an end: the timeout, then TERM and the grace time, then KILL
+and GIVE_UP; then DRAIN_WITHIN for the pipe and LINGER for the last word.
+
+A step that ends by itself leaves nothing behind: what it had in the background is killed. One that
+is *ended* gets its grace time as a whole: TERM goes to every process of it, escaped ones too, and a
+helper that still cleans up when the shell above it is gone may do so until the time is over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import time
+
+from . import launch, proctree, protocol, record
+from .audience import Audience
+from .offspring import Offspring
+from .spool import Spool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import Any
+
+SHOW_EVERY = 0.05
+TICK = 5.0
+BUSY_TICK = 0.02
+DRAIN_WITHIN = 0.2
+GIVE_UP = 5.0
+LINGER = 2.0
+PIPE_SIZE = 256 * 1024
+_NEVER = float("inf")
+
+
+class Watch:
+    """One step. `enter`, `begin`, `watch`, `finish`, `close`, in this order."""
+
+    def __init__(self, order: dict[str, Any], folder: int, listener: socket.socket) -> None:
+        self.clean = False
+        self.next_order: dict[str, Any] | None = None
+        self._order = order
+        self._folder = folder
+        self._poll = select.poll()
+        self._spool = Spool(folder, order["output_limit"])
+        self._audience = Audience(listener, self._poll, self._spool)
+        self._launched: launch.Launched | None = None
+        self._offspring = Offspring(None)
+        self._record: dict[str, Any] = {}
+        self._verdict = ""
+        self._notes: list[str] = []
+        self._kill_at = self._give_up_at = _NEVER
+        self._shown, self._show_at = 0, 0.0
+        self._drained = self._acknowledged = False
+        self._started_at, self._began = time.time(), time.monotonic()
+        self._attended = self._began
+
+    def enter(self, about: dict[str, Any]) -> None:
+        """Put on record that something may run from now on, and who keeps it."""
+        mine = {"attempt_id": self._order["attempt_id"], "started_at": self._started_at}
+        self._record = about | mine
+        record.write(self._folder, protocol.PID_FILE, self._record)
+
+    def begin(self, server: socket.socket, frames: protocol.Frames) -> None:
+        """Let the step run, complete the record, and only then tell the server."""
+        try:
+            self._follow(launch.Launched(self._order))
+        except launch.CannotStart as problem:
+            self._spool.append(f"opsbook: {problem}\n".encode("utf-8", "surrogateescape"))
+            self._offspring.status = problem.code << 8  # as waitpid would say it
+            self._drained = True
+        visitor = self._audience.welcome(server, frames, 0)
+        visitor.send(protocol.message(say="started", child=self._offspring.main))
+        self._audience.pump()
+
+    def watch(self) -> None:
+        """Until the main process is gone; after a TERM, until its tree is, or its grace is over."""
+        while True:
+            now = time.monotonic()
+            self._heed_the_clock(now)
+            if self._is_over(now):
+                return
+            for descriptor, _ in self._poll.poll(self._patience(now) * 1000):
+                self._attend(descriptor)
+            self._offspring.bury_orphans()
+            self._show(time.monotonic())
+
+    def finish(self, server: socket.socket, may_stay: bool) -> None:
+        """Leave nothing running, write the outcome, tell it."""
+        ended_at, duration = time.time(), time.monotonic() - self._began
+        killed, alive = self._offspring.clear()
+        if alive:
+            self._notes.append(f"{alive} processes of the step could not be ended")
+        self._drain()
+        self._spool.finish()
+        if self._spool.fault:
+            self._notes.append(self._spool.fault)
+        outcome = {
+            "attempt_id": self._order["attempt_id"],
+            **self._ending(),
+            "started_at": self._started_at,
+            "ended_at": ended_at,
+            "duration_s": duration,
+            "bytes_seen": self._spool.seen,
+            "bytes_dropped": self._spool.dropped,
+            "leftovers_killed": killed,
+        }
+        written = self._write(outcome)
+        again = may_stay and written and not alive and self._audience.is_only(server)
+        told = outcome | {"note": "; ".join(self._notes), "again": again}
+        self._audience.last_word = protocol.message(say="outcome", **told)
+        self._linger()
+        self.clean = again and self._acknowledged
+        if written and not self._acknowledged:
+            record.settle(self._folder, protocol.OUTCOME_FILE)
+
+    def close(self, staying: socket.socket) -> None:
+        """Give back all that belonged to this step; one connection is kept for the next."""
+        self._audience.close(staying)
+        self._spool.close()
+        os.close(self._folder)
+        if self._launched:
+            self._launched.close()
+
+    def stop(self, verdict: str, note: str) -> None:
+        """TERM to the whole tree, escaped processes included. The first reason given stands."""
+        if self._verdict or self._offspring.status is not None:
+            return
+        self._verdict = verdict
+        self._notes.append(note)
+        self._kill_at = time.monotonic() + self._order["grace_s"]
+        self._give_up_at = self._kill_at + GIVE_UP
+        self._offspring.signal(signal.SIGTERM)
+        self._offspring.signal(signal.SIGCONT)  # a stopped process would never see the TERM
+
+    def _follow(self, launched: launch.Launched) -> None:
+        self._launched = launched
+        self._offspring = Offspring(launched.pid)
+        its = proctree.look(launched.pid)
+        self._record |= {
+            "child": launched.pid,
+            "child_started": its.started if its else 0,
+            "session": launched.pid,
+        }
+        record.write(self._folder, protocol.PID_FILE, self._record)
+        self._poll.register(launched.output, select.POLLIN)
+        self._poll.register(launched.exit, select.POLLIN)
+
+    def _is_over(self, now: float) -> bool:
+        if self._offspring.status is None:
+            return now >= self._give_up_at
+        return not self._verdict or self._offspring.none_left or now >= self._kill_at
+
+    def _heed_the_clock(self, now: float) -> None:
+        if len(self._audience):
+            self._attended = now
+        limit, alone = self._order["timeout_s"], self._order["server_gone_s"]
+        if limit is not None and now >= self._began + limit:
+            self.stop("timeout", f"it ran longer than {limit:g} s")
+        if self._order["die_with_server"] and now >= self._attended + alone:
+            self.stop("killed", f"no server was connected for {alone:g} s")
+        if self._offspring.status is None and now >= self._kill_at:
+            self._offspring.signal(signal.SIGKILL)
+
+    def _patience(self, now: float) -> float:
+        """Seconds until something may have to be done unasked."""
+        ends = [now + TICK]
+        if self._spool.seen > self._shown:
+            ends.append(self._show_at)
+        if self._verdict and (self._offspring.status is not None or now >= self._kill_at):
+            ends.append(now + BUSY_TICK)  # who is left has no pidfd here, or needs another KILL
+        elif self._verdict:
+            ends.append(self._kill_at)
+        else:
+            if self._order["timeout_s"] is not None:
+                ends.append(self._began + self._order["timeout_s"])
+            if self._order["die_with_server"]:
+                ends.append(self._attended + self._order["server_gone_s"])
+        return max(0.0, min(ends) - now)
+
+    def _attend(self, descriptor: int) -> None:
+        if self._launched and descriptor == self._launched.output:
+            self._read(descriptor)
+        elif self._launched and descriptor == self._launched.exit:
+            self._poll.unregister(descriptor)
+            self._offspring.bury_main()
+        else:
+            for wish in self._audience.attend(descriptor):
+                self._grant(wish)
+
+    def _grant(self, wish: dict[str, Any]) -> None:
+        match wish.get("do"):
+            case "terminate":
+                self.stop("killed", "it was told to end")
+            case "acknowledge" if self._audience.last_word:
+                self._acknowledged = True
+            case "run" if self._acknowledged:
+                self.next_order = wish
+
+    def _read(self, pipe: int) -> None:
+        """Take one piece of output, or note that there will be no more."""
+        try:
+            data = os.read(pipe, protocol.PIECE)
+        except BlockingIOError:
+            return
+        if not data:
+            self._drained = True
+            self._poll.unregister(pipe)
+            return
+        if len(data) == protocol.PIECE and self._spool.seen == 0:
+            # Only for who fills the pipe: the kernel gives all pipes of a user one allowance.
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+        self._spool.append(data)
+
+    def _show(self, now: float) -> None:
+        if self._spool.seen > self._shown and now >= self._show_at:
+            self._audience.pump()
+            self._shown, self._show_at = self._spool.seen, now + SHOW_EVERY
+
+    def _drain(self) -> None:
+        """What is still in the pipe. With the tree gone its end comes at once."""
+        if not self._launched or self._drained:
+            return
+        until = time.monotonic() + DRAIN_WITHIN
+        poll = select.poll()
+        poll.register(self._launched.output, select.POLLIN)
+        while not self._drained and (left := until - time.monotonic()) > 0:
+            if poll.poll(left * 1000):
+                self._read(self._launched.output)
+        if not self._drained:
+            self._poll.unregister(self._launched.output)
+
+    def _ending(self) -> dict[str, Any]:
+        status = self._offspring.status
+        code = None if status is None else os.waitstatus_to_exitcode(status)
+        return {
+            "outcome": self._verdict or ("succeeded" if code == 0 else "failed"),
+            "exit_code": code if code is not None and code >= 0 else None,
+            "signal": -code if code is not None and code < 0 else None,
+        }
+
+    def _write(self, outcome: dict[str, Any]) -> bool:
+        full = outcome | {"note": "; ".join(self._notes)}
+        try:
+            record.write(self._folder, protocol.OUTCOME_FILE, full)
+        except OSError as error:
+            self._notes.append(f"outcome.json could not be written: {error.strerror or error}")
+            return False
+        return True
+
+    def _linger(self) -> None:
+        """Until the news is taken over, briefly."""
+        until = time.monotonic() + LINGER
+        self._audience.pump()
+        while len(self._audience) and not (self._acknowledged and self._audience.served):
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            for descriptor, _ in self._poll.poll(left * 1000):
+                self._attend(descriptor)

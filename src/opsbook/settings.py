@@ -1,0 +1,127 @@
+"""What a server is told from outside: its options, else the environment, else defaults.
+
+Read once, at the border, with everything that is wrong in it; after that the values are trusted.
+Only the standard library is used, because every command asks this module where the data folder is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from opsbook.base.errors import Invalid
+from opsbook.base.places import default_data
+
+LISTEN = ("127.0.0.1", 8420)
+STEP_USER = "nobody"
+LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|::1|localhost", re.IGNORECASE)
+
+
+class InvalidSetting(Invalid):
+    """A setting cannot be used as it is."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One server's settings. Port 0 takes any free one; ``database`` None is a file in ``data``.
+
+    ``step_user`` counts only for a server that runs as root: anybody else cannot become another.
+    """
+
+    books: tuple[Path, ...]
+    data: Path
+    listen: tuple[str, int] = LISTEN
+    database: str | None = None
+    step_user: str = STEP_USER
+
+    @classmethod
+    def from_env(
+        cls,
+        books: Iterable[Path | str],
+        *,
+        data: str | None = None,
+        listen: str | None = None,
+        database: str | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Settings:
+        """Take what was given, else ``OPSBOOK_DATA``, ``OPSBOOK_LISTEN``, ``OPSBOOK_DATABASE``.
+
+        An empty variable counts as unset, since that is how a Makefile or a unit file passes on
+        what it was not told.
+
+        Raises:
+            InvalidSetting: with every setting that cannot be used, its value and its source.
+        """
+        faults: list[str] = []
+
+        def read(given: str | None, option: str, name: str) -> tuple[str | None, str]:
+            if given is not None:
+                return given, option
+            return environ.get(name) or None, name
+
+        address, source = read(listen, "--listen", "OPSBOOK_LISTEN")
+        parsed = LISTEN
+        if address is not None:
+            try:
+                parsed = parse_address(address)
+            except ValueError as error:
+                faults.append(f"{source}: {address!r} {error}")
+        url, source = read(database, "--database", "OPSBOOK_DATABASE")
+        if url is not None and (fault := _database_fault(url)):
+            faults.append(f"{source}: {fault}")
+        if faults:
+            raise InvalidSetting(
+                "\n".join(faults), remedy="See `opsbook up --help` for the form of each."
+            )
+        return cls(
+            books=tuple(Path(book) for book in books),
+            data=data_folder(data, environ),
+            listen=parsed,
+            database=url,
+            step_user=environ.get("OPSBOOK_STEP_USER") or STEP_USER,
+        )
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return LOOPBACK.fullmatch(self.listen[0]) is not None
+
+
+def data_folder(given: str | None = None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the data folder: as given, else ``OPSBOOK_DATA``, else the user's default one."""
+    named = given or environ.get("OPSBOOK_DATA")
+    return Path(named).expanduser().absolute() if named else default_data()
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Read ``HOST:PORT``, ``[::1]:PORT`` or a port alone (then this machine only).
+
+    Raises:
+        ValueError: the end of a sentence that begins with the value.
+    """
+    bracketed = re.fullmatch(r"\[([0-9A-Fa-f:.%\w]+)\]:(\d{1,5})", text)
+    plain = re.fullmatch(r"(?:([^:\s\[\]/@]+):)?(\d{1,5})", text)
+    found = bracketed or plain
+    if found is None:
+        raise ValueError("is no HOST:PORT, such as 127.0.0.1:8420 or [::1]:8420")
+    host, port = found[1] or LISTEN[0], int(found[2])
+    if port > 65535:
+        raise ValueError("has a port above 65535")
+    return host, port
+
+
+def _database_fault(url: str) -> str | None:
+    """Say what is wrong with a database URL, without repeating it: it may hold a password."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return "this is no URL; write postgresql://HOST/NAME or sqlite:////absolute/path"
+    if scheme == "postgresql":
+        return None
+    if scheme == "sqlite":
+        return (
+            None if rest.strip("/") else "sqlite:// names no file; write sqlite:////absolute/path"
+        )
+    return f"{scheme!r} databases are not supported; write postgresql://… or sqlite:////path"

@@ -1,0 +1,89 @@
+"""Putting the interface together: every noun's routes, its description, and what is not there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.responses import JSONResponse
+from starlette.routing import Match
+
+from opsbook import __version__
+from opsbook.web.api import answers, audit, books, checks, follow, incidents, problems, runs
+from opsbook.web.api.models import Problem
+from opsbook.web.api.wired import KEY, Wired
+
+PREFIX = "/api/v1"
+NOUNS = (books, checks, incidents, runs, answers, follow, audit)
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+
+
+def router(app: Wired) -> APIRouter:
+    """Return the interface of an application, under ``/api/v1``."""
+
+    async def bind(request: Request) -> None:
+        request.scope[KEY] = app
+
+    made = APIRouter(prefix=PREFIX, route_class=problems.ProblemRoute)
+    for noun in NOUNS:
+        made.include_router(noun.routes, dependencies=[Depends(bind)])
+    described: dict[str, Any] = {}
+
+    @made.get("/openapi.json", include_in_schema=False)
+    async def description() -> Response:
+        """This interface in OpenAPI 3.1. Needs no token."""
+        described.update(described or describe())
+        return JSONResponse(described)
+
+    @made.api_route("/{path:path}", methods=METHODS, include_in_schema=False)
+    async def nothing(request: Request) -> Response:
+        """Answer what is not here as a problem, and say which methods a known place has."""
+        allowed = methods_at(request)
+        if not allowed:
+            remedy = f"{PREFIX}/openapi.json lists every address."
+            return problems.of_status(404, f"There is no {request.url.path}.", remedy)
+        told = f"{request.url.path} does not take {request.method}."
+        remedy = f"It takes {', '.join(allowed)}."
+        return problems.of_status(405, told, remedy, headers={"Allow": ", ".join(allowed)})
+
+    return made
+
+
+def methods_at(request: Request) -> list[str]:
+    """Return the methods that the address has; none where nothing is there."""
+    scope = {**request.scope, "path": request.url.path.removeprefix(PREFIX), "root_path": ""}
+    found: set[str] = set()
+    for noun in NOUNS:
+        for route in noun.routes.routes:
+            if isinstance(route, APIRoute) and route.matches(scope)[0] != Match.NONE:
+                found |= route.methods or set()
+    return sorted(found)
+
+
+def describe() -> dict[str, Any]:
+    """Return the description of the interface: addresses, shapes, and how to send a token."""
+    whole = APIRouter(prefix=PREFIX)
+    for noun in NOUNS:
+        whole.include_router(noun.routes)
+    made = get_openapi(
+        title="Opsbook",
+        version=__version__,
+        summary="What the pages and the command line do, for programs.",
+        routes=whole.routes,
+    )
+    components = made.setdefault("components", {})
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    components["schemas"].update(schema.pop("$defs", {}), Problem=schema)
+    made["security"] = [{"token": []}]
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    for operations in made["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["4XX"] = {
+                "description": "What is wrong, and what to do",
+                "content": {problems.MEDIA_TYPE: problem},
+            }
+    return made

@@ -1,0 +1,234 @@
+"""``/runs``: start a runbook, look at what runs, and read what its steps wrote."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Response
+from starlette.responses import PlainTextResponse
+
+from opsbook import runs
+from opsbook.access import Principal, approvals
+from opsbook.base.database import Transaction
+from opsbook.base.errors import Conflict, Invalid, NotFound
+from opsbook.book import Book, check_params
+from opsbook.runs import store as run_store
+from opsbook.web.api import store
+from opsbook.web.api.callers import Ask, Asking
+from opsbook.web.api.models import (
+    ApprovalOut,
+    AttemptOut,
+    Output,
+    Piece,
+    RunDetail,
+    RunOut,
+    Runs,
+    StartRun,
+    StepOut,
+    WaitOut,
+)
+from opsbook.web.api.problems import ProblemRoute
+from opsbook.web.sentences import Names
+
+routes = APIRouter(route_class=ProblemRoute, tags=["runs"])
+State = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
+PIECES = 200
+LONGEST_KEY = 200
+
+
+@routes.get("/runs")
+async def listed(
+    ask: Ask,
+    book: str | None = None,
+    state: Annotated[list[State], Query()] = [],  # noqa: B006  FastAPI copies it
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    before: int | None = None,
+) -> Runs:
+    """Runs newest first, with what each waits for."""
+    books = ask.books("runs", book)
+
+    def read(tx: Transaction) -> Runs:
+        rows: list[dict[str, Any]] = []
+        for one in books:
+            rows += run_store.list_runs(
+                tx, book=one.id, states=state or None, limit=limit, before=before
+            )
+        rows = sorted(rows, key=lambda row: -row["id"])[:limit]
+        following = rows[-1]["id"] if len(rows) == limit else None
+        names = ask.names(tx)
+        return Runs(runs=[shaped(ask, tx, names, row) for row in rows], next=following)
+
+    return await ask.app.database.read(read)
+
+
+@routes.get("/runs/{run_id}")
+async def one(ask: Ask, run_id: int) -> RunDetail:
+    """One run with its steps and attempts."""
+
+    def read(tx: Transaction) -> RunDetail:
+        row = run_store.get(tx, run_id)
+        _, row = ask.visible(tx, "runs", row, f"run {run_id}")
+        return detail(ask, tx, row)
+
+    return await ask.app.database.read(read)
+
+
+@routes.get(
+    "/runs/{run_id}/output",
+    responses={200: {"content": {"text/plain": {}}, "description": "JSON, or plain text if asked"}},
+)
+async def output(
+    ask: Ask,
+    run_id: int,
+    after: Annotated[int, Query(ge=0)] = 0,
+    step: Annotated[str | None, Query(max_length=200)] = None,
+    accept: Annotated[str, Header()] = "",
+) -> Output:
+    """What the steps wrote, after a piece's id; plain text for ``Accept: text/plain``.
+
+    JSON comes in parts: ask again with ``next`` until ``pieces`` is empty. Plain text is whole.
+    """
+    plain = accept.split(",")[0].split(";")[0].strip() == "text/plain"
+
+    def read(tx: Transaction) -> list[dict[str, Any]]:
+        ask.visible(tx, "runs", run_store.get(tx, run_id), f"run {run_id}")
+        return store.pieces_after(tx, run_id, after, None if plain else PIECES, step)
+
+    pieces = await ask.app.database.read(read)
+    if plain:
+        return PlainTextResponse("".join(one["text"] for one in pieces))  # type: ignore[return-value]
+    return Output(
+        pieces=[Piece(**one) for one in pieces], next=pieces[-1]["id"] if pieces else after
+    )
+
+
+@routes.post("/runs", status_code=201, responses={200: {"model": RunDetail}})
+async def start(
+    ask: Ask,
+    asked: StartRun,
+    response: Response,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=LONGEST_KEY)] = None,
+) -> RunDetail:
+    """Start a runbook.
+
+    With ``Idempotency-Key`` the same request again answers with the same run (200 instead of 201),
+    and another request with the same key is a conflict. Keys belong to the token that sent them.
+    """
+    book = _book_of(ask, asked)
+    key = own_key(ask.who, idempotency_key)
+    now = ask.app.clock.now()
+
+    def write(tx: Transaction) -> tuple[bool, RunDetail]:
+        row = store.run_with_key(tx, key) if key else None
+        known = row is not None
+        if row is not None:
+            require_same(ask, tx, row, book, asked)
+        else:
+            run_id = runs.start(
+                tx, now, book=book, runbook=asked.runbook, params=asked.params,
+                started_by=ask.who.actor, attended=True, idempotency_key=key,
+                principal=ask.who,
+            )  # fmt: skip
+            row = run_store.lock_run(tx, run_id)
+        return known, detail(ask, tx, row)
+
+    known, run = await ask.app.database.write(write)
+    response.status_code = 200 if known else 201
+    response.headers["Location"] = f"/api/v1/runs/{run.id}"
+    return run
+
+
+def own_key(who: Principal, key: str | None) -> str | None:
+    """Return a key as it is stored: bound to who sent it, so that nobody can guess a stranger's."""
+    if key is None:
+        return None
+    return f"{who.actor}/{hashlib.sha256(key.encode()).hexdigest()[:40]}"
+
+
+def require_same(
+    ask: Asking, tx: Transaction, row: dict[str, Any], book: Book, asked: StartRun
+) -> None:
+    """Let pass a repeated request that asks for the very run it started.
+
+    Parameters are compared as the run has them, defaults filled in from the book as it was then.
+
+    Raises:
+        Conflict: the key was used for something else.
+    """
+    then = ask.app.library.at(tx, row["revision"])
+    same = (row["book"], row["runbook"]) == (book.id, asked.runbook)
+    if same and asked.runbook in then.runbooks:
+        values, problems = check_params(then.runbooks[asked.runbook], asked.params)
+        same = not problems and values == row["params"]
+    if not same:
+        raise Conflict(
+            f"This Idempotency-Key was used for another request, which started run {row['id']}.",
+            remedy="Use a new key for a new request.",
+        )
+
+
+def _book_of(ask: Asking, asked: StartRun) -> Book:
+    """Return the running book that is meant, once the caller may start runs in it.
+
+    Raises:
+        NotFound: no readable book has such a runbook.
+        Invalid: several have one, and the request does not say which is meant.
+        Refused: the caller may not start runs.
+    """
+    books = ask.books("runs", asked.book)
+    found = [one for one in books if asked.runbook in one.runbooks]
+    if len(found) > 1:
+        raise Invalid(
+            f"{len(found)} books have a runbook {asked.runbook!r}.",
+            remedy=f"Name one as book: {', '.join(one.id for one in found)}.",
+        )
+    if not found:
+        known = ", ".join(sorted({name for one in books for name in one.runbooks})[:12])
+        raise NotFound(
+            f"There is no runbook {asked.runbook!r} that you may start.",
+            remedy=f"Runbooks here: {known}." if known else "This book has no runbooks.",
+        )
+    ask.who.require("runs:write", found[0])
+    return found[0]
+
+
+def shaped(ask: Asking, tx: Transaction, names: Names, row: Mapping[str, Any]) -> RunOut:
+    """Return a run as the API tells it."""
+    return RunOut(**_about(ask, tx, names, row))
+
+
+def detail(ask: Asking, tx: Transaction, row: Mapping[str, Any]) -> RunDetail:
+    """Return a run with its steps."""
+    steps = [
+        StepOut(**{**one, "attempts": [AttemptOut(**attempt) for attempt in one["attempts"]]})
+        for one in run_store.steps(tx, row["id"])
+    ]
+    return RunDetail(**_about(ask, tx, ask.names(tx), row), steps=steps)
+
+
+def _about(ask: Asking, tx: Transaction, names: Names, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **row,
+        "started_by_name": names.of(row["started_by"]),
+        "waits": waits(tx, row["id"]) if row["state"] == "waiting" else [],
+        "url": f"{ask.origin}/runs/{row['id']}",
+    }
+
+
+def waits(tx: Transaction, run_id: int) -> list[WaitOut]:
+    """Return what a run waits for, without approvals that are decided already."""
+    found = []
+    for one in run_store.waits(tx, run_id):
+        asked = approvals.get(tx, one["approval_id"]) if one["approval_id"] is not None else None
+        if asked is not None and asked["state"] != "open":
+            continue  # decided; the engine hears of it in a moment
+        found.append(WaitOut(**{**one, "approval": _approval(tx, asked) if asked else None}))
+    return found
+
+
+def _approval(tx: Transaction, row: Mapping[str, Any]) -> ApprovalOut:
+    votes = approvals.votes(tx, row["id"])
+    approved = sum(one["decision"] == "approve" for one in votes)
+    return ApprovalOut(**{**row, "approved": approved})

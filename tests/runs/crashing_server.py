@@ -1,0 +1,73 @@
+"""An engine in a process of its own, started to be killed: `python crashing_server.py FOLDER MOMENT`.
+
+It publishes the book in FOLDER/runbook.md, starts its runbook, and dies by SIGKILL at the moment
+that is named, or lives until somebody else kills it. What stands before a moment is patched here;
+nothing in the product knows of it.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from opsbook.runs import engine, outcomes
+from opsbook.runs.journal import Story
+from opsbook.runs.supervisor import Spawner
+from tests.support.runs import Stage, book
+
+KEY = "two"
+
+
+def dies(owner: Any, name: str, when: Callable[..., bool]) -> None:
+    original = getattr(owner, name)
+
+    def dying(*args: Any, **more: Any) -> Any:
+        if when(*args):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*args, **more)
+
+    setattr(owner, name, dying)
+
+
+def before_spawn() -> None:
+    """The intent is on disk, and nothing was started."""
+    dies(Spawner, "spawn", lambda _self, request: request.env["OPSBOOK_STEP"] == KEY)
+
+
+def before_commit() -> None:
+    """The step has ended and its outcome lies in its folder; the journal does not know."""
+    dies(outcomes, "enter", lambda _story, key, _result: key == KEY)
+
+
+def between_steps() -> None:
+    """The outcome of one step and the intent of the next are being written, together."""
+    dies(Story, "intend", lambda _self, key, _hand: key == "three")
+
+
+def before_it_hears() -> None:
+    """Somebody has approved; the run does not know yet."""
+    dies(engine.Engine, "_approval_decided", lambda *_: True)
+
+
+MOMENTS = {call.__name__: call for call in (before_spawn, before_commit, between_steps, before_it_hears)}
+
+
+async def main(folder: Path, moment: str) -> None:
+    """Run until killed."""
+    if moment in MOMENTS:
+        MOMENTS[moment]()
+    async with Stage(folder) as stage:
+        text = (folder / "runbook.md").read_text()
+        await stage.publish(book(text, file=stage.work / "size"))
+        run = await stage.begin(by="operator")
+        if moment == "before_it_hears":
+            await stage.settle()
+            await stage.answer(run, "officer", "approve")
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
