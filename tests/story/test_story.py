@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from opsbook import audit
 from opsbook.app import App, build
-from opsbook.audit import entries
 from opsbook.audit.tables import entry
 from opsbook.base.clock import WoundClock
+from opsbook.incidents import store
 from opsbook.settings import Settings
 from tests.support.visitor import Visitor
 from tests.support.watched import Watched, step_user, write_book
@@ -48,8 +48,8 @@ async def operator(app: App) -> AsyncIterator[Visitor]:
     await visitor.close()
 
 
-async def actions(app: App, thread: str) -> list[str]:
-    rows = await app.database.read(lambda tx: entries.timeline(tx, thread))
+async def actions(app: App, incident: int) -> list[str]:
+    rows = await app.database.read(lambda tx: store.story(tx, incident))
     return [row["action"] for row in rows]
 
 
@@ -86,14 +86,13 @@ async def test_from_a_service_that_goes_down_to_an_incident_resolved(
     assert "Resolved" in incident
     await operator.send("/runs/1", "/confirm", note="A deploy had stopped it.")
     await app.settle()
-    open("/tmp/run.html", "w").write(await operator.see("/runs/1"))
     assert "Succeeded" in await operator.see("/runs/1")
     assert "Nothing needs you" in await operator.see("/")
 
-    story = await actions(app, "incident:1")
+    story = await actions(app, 1)
     for action in (
         "alert.fired", "incident.opened", "incident.paged", "page.sent", "incident.acknowledged",
-        "approval.requested", "approval.approved", "incident.resolved", "run.finished",
+        "approval.requested", "approval.approved", "incident.resolved", "run.succeeded",
     ):  # fmt: skip
         assert action in story, (action, story)
     await app.wind(2 * SECOND)
@@ -122,7 +121,7 @@ async def test_nobody_answers_and_the_next_person_is_paged(
     paged = await app.database.read(lambda tx: tx.rows(sa.text(PAGED)))
     assert {row["person"] for row in paged} == {"operator", "standby"}
     await app.wind(timedelta(minutes=10))
-    assert "incident.unanswered" in await actions(app, "incident:1")
+    assert "incident.unanswered" in await actions(app, 1)
 
 
 async def test_an_acknowledgement_stops_the_ladder(
@@ -134,7 +133,7 @@ async def test_an_acknowledgement_stops_the_ladder(
     await app.wind(timedelta(minutes=30))
     paged = await app.database.read(lambda tx: tx.rows(sa.text(PAGED)))
     assert {row["person"] for row in paged} == {"operator"}
-    assert "incident.unanswered" not in await actions(app, "incident:1")
+    assert "incident.unanswered" not in await actions(app, 1)
 
 
 async def test_a_blip_shorter_than_the_hold_opens_nothing(

@@ -12,54 +12,71 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 
-__test__ = False
+def dies(owner: Any, name: str, when: Callable[..., bool]) -> None:
+    """Let a function end the process instead of doing its work when `when` says so."""
+    original = getattr(owner, name)
 
+    def dying(*args: Any, **more: Any) -> Any:
+        if when(*args):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*args, **more)
 
-def die(*_args: Any, **_kwargs: Any) -> Any:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def dies_on(original: Callable[..., Any], when: Callable[..., bool]) -> Callable[..., Any]:
-    """The function, dying instead of doing its work when ``when`` says so of its arguments."""
-
-    def dying(*args: Any, **kwargs: Any) -> Any:
-        if when(*args, **kwargs):
-            die()
-        return original(*args, **kwargs)
-
-    return dying
+    setattr(owner, name, dying)
 
 
-def before_incident(patch: pytest.MonkeyPatch) -> None:
+def between_alert_and_incident() -> None:
     """The alert has fired; its incident is not written yet."""
     from opsbook.incidents import Response
 
-    fired = dies_on(Response.handle, lambda _self, _tx, event, _now: event.kind == "alert.fired")
-    patch.setattr(Response, "handle", fired)
+    dies(Response, "handle", lambda _self, _tx, event, _now: event.kind == "alert.fired")
 
 
-def before_page(patch: pytest.MonkeyPatch) -> None:
+def between_claim_and_sending() -> None:
     """The page is claimed for sending; no channel has been called."""
-    from opsbook.notify import outbox
+    from opsbook.notify import Outbox
 
-    patch.setattr(outbox.Outbox, "deliver", die)
+    dies(Outbox, "_attempt", lambda *_: True)
 
 
-def before_intent(patch: pytest.MonkeyPatch) -> None:
-    """The repair is approved; the intent to run it is not on disk."""
-    from opsbook.runs import store
+def between_sending_and_record() -> None:
+    """The page is out; nobody has written that down."""
+    from opsbook.notify import loop
 
-    patch.setattr(
-        store, "intend", dies_on(store.intend, lambda *_a, **k: k.get("key") == "restart")
-    )
+    dies(loop, "_sent", lambda *_: True)
+
+
+def between_approval_and_run() -> None:
+    """Somebody has approved; the run does not know yet."""
+    from opsbook.runs import Engine
+
+    dies(Engine, "_approval_decided", lambda *_: True)
+
+
+def between_repair_and_record() -> None:
+    """The repair has ended, and the journal does not know."""
+    from opsbook.runs import outcomes
+
+    dies(outcomes, "enter", lambda _story, key, _result: key == "restart")
+
+
+def between_repair_and_resolution() -> None:
+    """The check holds again and the alert is resolved; the incident is not."""
+    from opsbook.incidents import Response
+
+    dies(Response, "handle", lambda _self, _tx, event, _now: event.kind == "alert.resolved")
 
 
 MOMENTS = {
-    "before-incident": before_incident,
-    "before-page": before_page,
-    "before-intent": before_intent,
+    moment.__name__: moment
+    for moment in (
+        between_alert_and_incident,
+        between_claim_and_sending,
+        between_sending_and_record,
+        between_approval_and_run,
+        between_repair_and_record,
+        between_repair_and_resolution,
+    )
 }
 
 
@@ -67,7 +84,7 @@ def main() -> None:
     """Patch, then be `opsbook`."""
     moment = sys.argv.pop(1)
     if moment in MOMENTS:
-        MOMENTS[moment](pytest.MonkeyPatch())
+        MOMENTS[moment]()
     from opsbook.cli import main as opsbook
 
     opsbook()

@@ -110,7 +110,7 @@ class Up:
             self.process.kill()
             raise
         finally:
-            if self.process.stdout is not None:
+            if self.process.stdout is not None and not self.process.stdout.closed:
                 self.lines += self.process.stdout.readlines()
                 self.process.stdout.close()
         return self.process.returncode
@@ -143,6 +143,22 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     folder.chmod(0o755)
     up = start(write_shop(folder), data=folder / "data")
     try:
+        yield up
+    finally:
+        up.stop()
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """A server with an open incident, whose person has been paged."""
+    folder = tmp_path_factory.mktemp("troubled")
+    folder.chmod(0o755)
+    book = write_shop(folder)
+    (folder / "queue").write_text("x" * 5000)
+    up = start(book, data=folder / "data")
+    try:
+        up.until('"incident.paged"')
+        up.until('"page.sent"')
         yield up
     finally:
         up.stop()

@@ -157,7 +157,7 @@ checks:
     title: {{ko: 가게 응답, en: Shop answers}}
     url: http://127.0.0.1:{port}/
     every: {every}
-    timeout: 2s
+    timeout: 1s
 rules:
   web-down:
     check: web

@@ -85,6 +85,7 @@ class Drive:
         self.run_id = run_id
         self.no_room = False
         self._cancelled = False
+        self._phase = ""
         self._following: Following | None = None
         self._rubbish: list[Path] = []
 
@@ -121,9 +122,9 @@ class Drive:
                 self._following.step.close()
 
     async def cancel(self) -> None:
-        """End the step under way; whoever asks has made sure that it is one that may be ended."""
+        """End the main step under way. What undoes and tidies up is not ended: it is the answer."""
         self._cancelled = True
-        if self._following is not None:
+        if self._following is not None and self._phase == "main":
             await self._following.step.terminate()
 
     async def _turn(self, done: tuple[str, Result] | None, holds_place: bool) -> Task | None:
@@ -176,7 +177,8 @@ class Drive:
     async def _follow(self, place: Place, attempt: Row, step: supervisor.Step) -> Result:
         recorder = self._recorder(attempt)
         self._following = Following(self.tools.database, attempt, step, recorder)
-        if self._cancelled:
+        self._phase = place.step.phase
+        if self._phase == "main" and (self._cancelled or place.run["cancelling"]):
             await step.terminate()
         followed = await self._following.to_the_end()
         if followed.outcome.outcome == "lost":
@@ -206,7 +208,6 @@ class Drive:
         match await supervisor.find(scratch, attempt["raw_offset"]):
             case Running(step):
                 log.info("a step that outlived its server was found", run=self.run_id)
-                self._cancelled |= task.place.run["cancelling"] and task.place.step.phase == "main"
                 return await self._follow(task.place, attempt, step)
             case Finished(outcome):
                 pieces, dropped = await asyncio.to_thread(

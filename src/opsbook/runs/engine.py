@@ -9,13 +9,10 @@ do not say, so a start, a take-over and a wake-up are the same thing.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import shutil
 import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -35,12 +32,13 @@ from opsbook.runs.drive import Drive, Room, Tools
 from opsbook.runs.errors import LeaseLost
 from opsbook.runs.feed import Piece, feed
 from opsbook.runs.journal import Story, wake
-from opsbook.runs.known import known_secrets
+from opsbook.runs.known import Known
+from opsbook.runs.rubbish import Rubbish
 from opsbook.runs.supervisor import Spawner
 
 STEPS_AT_ONCE: Final = 64
 DRIVES_AT_ONCE: Final = 256
-SWEEP_AFTER_S: Final = 0.5
+NOT_MINE: Final = timedelta(seconds=1)
 log = structlog.get_logger("opsbook.runs")
 
 
@@ -65,27 +63,26 @@ class Engine:
             "runs", frozenset({"approval.decided"}), self._approval_decided
         )
         self._room = Room(steps_at_once)
+        self._rubbish = Rubbish(lambda: bool(self._drives))
         self._tools = Tools(
             database=database, library=library, clock=clock, places=places, spawner=spawner,
             lease=lease, host=socket.gethostname(),
-            secrets=secrets or partial(known_secrets, library, places, database.url),
-            discard=self._discard, room=self._room,
+            secrets=secrets or Known(library, places, database.url),
+            discard=self._rubbish.add, room=self._room,
         )  # fmt: skip
         self._drives: dict[int, tuple[Drive, asyncio.Task[None]]] = {}
         self._hungry: set[int] = set()
         self._resting: dict[int, tuple[int, datetime]] = {}
         self._looks: dict[int, asyncio.Task[None]] = {}
-        self._rubbish: list[Path] = []
-        self._sweeper: asyncio.Task[None] | None = None
-        self._wake: Callable[[], None] = lambda: None
+        self.look: Callable[[], None] = lambda: None
 
     def wire(self, hub: Hub) -> None:
         """Add the loops, and say what wakes them."""
-        self._wake = self.loops.add("runs", self.tick)
+        self.look = self.loops.add("runs", self.tick)
         waits = self.loops.add("run-waits", self.tick_waits)
         heard = self.loops.add("run-approvals", self.tick_approvals)
         for topic, call in (
-            ("runs", self._wake), ("runs", waits), ("checks", waits), ("events", heard),
+            ("runs", self.look), ("runs", waits), ("checks", waits), ("events", heard),
         ):  # fmt: skip
             hub.on(topic, call)
 
@@ -94,7 +91,7 @@ class Engine:
         used = await self.database.read(lambda tx: store.scratches_in_use(tx, self._tools.host))
         found = [path for path in self.places.steps.iterdir() if str(path) not in used]
         for path in found:
-            self._discard(path)
+            self._rubbish.add(path)
 
     async def stop(self) -> None:
         """Let go of everything. Steps run on under their supervisors and are found again."""
@@ -103,11 +100,7 @@ class Engine:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sweeper
-        await asyncio.to_thread(_remove, self._rubbish)
+        await self._rubbish.stop()
 
     def feed(self, run_id: int) -> AsyncIterator[Piece]:
         """Output of a run from its beginning to its end: (attempt, first byte, text)."""
@@ -143,6 +136,7 @@ class Engine:
                 await drive.go()
             except LeaseLost as error:
                 log.info("a run is driven by another server", run=run_id, why=error.message)
+                self._resting[run_id] = 0, self.clock.now() + NOT_MINE
             except Exception as error:  # the edge of a run: record, delay, go on with the others
                 failures = self._resting.get(run_id, (0, self.clock.now()))[0] + 1
                 pause = timedelta(seconds=min(60, 2 ** min(failures, 6)))
@@ -156,7 +150,7 @@ class Engine:
                     self._hungry.add(run_id)
             finally:
                 del self._drives[run_id]
-                self._wake()
+                self.look()
 
     # ---- runs that wait ----
 
@@ -175,7 +169,7 @@ class Engine:
         def find(tx: Transaction) -> tuple[list[dict[str, Any]], set[int]]:
             seen = {
                 one["run_id"]
-                for one in store.check_waits(tx)
+                for one in store.check_waits(tx, now)
                 if store.newest_observation(tx, one["book"], one["data"]["check"])
                 > one["data"]["seen"]
             }
@@ -221,26 +215,7 @@ class Engine:
         now = self.clock.now()
         await self.database.write(partial(self._hear, now=now, run_id=run_id))
 
-    # ---- scratch folders ----
-
-    def _discard(self, scratch: Path) -> None:
-        self._rubbish.append(scratch)
-        if self._sweeper is None or self._sweeper.done():
-            self._sweeper = asyncio.create_task(self._sweep())
-
-    async def _sweep(self) -> None:
-        """Remove folders a while later and together: no step waits for it, and it costs less."""
-        while self._rubbish:
-            await asyncio.sleep(SWEEP_AFTER_S)
-            gone, self._rubbish = self._rubbish, []
-            await asyncio.to_thread(_remove, gone)
-
 
 def _missing(tx: Transaction, asked: dict[str, Any], told: str) -> None:
     """Write down that there is no such check any more: the step fails with it when it looks."""
     store.note(tx, asked["id"], {**asked["data"], "missing": told})
-
-
-def _remove(folders: list[Path]) -> None:
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)

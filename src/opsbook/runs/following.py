@@ -16,9 +16,10 @@ from typing import Any, Final
 import structlog
 
 from opsbook.base.database import Database, Transaction
-from opsbook.runs import store
+from opsbook.runs import rows, store
 from opsbook.runs.output import Pieces, Recorder
 from opsbook.runs.supervisor import Outcome, Step
+from opsbook.runs.tables import attempt
 
 FLUSH_S: Final = 0.1
 OUTPUT_FILE: Final = "output.bin"
@@ -68,7 +69,10 @@ class Following:
         return Followed(outcome, Pieces(self._unsent + last.texts, last.raw), dropped)
 
     async def _flush(self) -> None:
-        """Store what has come, every FLUSH_S, until nothing new has come or it has ended."""
+        """Store what has come, every FLUSH_S, until nothing new has come or it has ended.
+
+        Only while the attempt is this server's: another that has taken it over stores it too.
+        """
         while not self._ended.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), FLUSH_S)
@@ -79,8 +83,9 @@ class Following:
                 return
 
             def store_it(tx: Transaction, raw: int = pieces.raw) -> None:
-                run_id, attempt_id = self.attempt["run_id"], self.attempt["id"]
-                store.store_output(tx, run_id, attempt_id, self._unsent, raw)
+                mine = {"epoch": self.attempt["epoch"], "state": "intended"}
+                if rows.claim(tx, attempt, self.attempt["id"], mine, raw_offset=raw):
+                    store.store_output(tx, self.attempt["run_id"], self.attempt["id"], self._unsent)
 
             try:
                 await self.database.write(store_it)

@@ -29,7 +29,7 @@ from opsbook.base.errors import Bug
 from opsbook.base.quantities import format_duration
 from opsbook.book import Step
 from opsbook.book.library import Library
-from opsbook.runs import model, store
+from opsbook.runs import model, rows, store
 from opsbook.runs.kinds import STEP_KINDS
 from opsbook.runs.kinds.approval import Approval, ask_leave
 from opsbook.runs.kinds.kind import Asking, Ended, Pause, Place, waits_for
@@ -245,7 +245,7 @@ class Story:
             "state": "intended",
             "intended_at": self.now,
         }
-        made["id"] = self.tx.insert(attempt, **made)
+        made["id"] = rows.insert(self.tx, attempt, **made)
         made["raw_offset"] = 0
         self._begin()
         self._set_step(row, state="running", started_at=row["started_at"] or self.now, message="")
@@ -263,8 +263,7 @@ class Story:
         found = store.open_attempt(self.tx, row["id"])
         if found is None:
             raise Bug(f"Step {key} of run {self.run['id']} runs and has no open attempt.")
-        mine = (attempt.c.id == found["id"]) & (attempt.c.epoch == found["epoch"])
-        self.tx.claim(sa.update(attempt).where(mine).values(epoch=hand.epoch))
+        rows.claim(self.tx, attempt, found["id"], {"epoch": found["epoch"]}, epoch=hand.epoch)
         stored = store.output_end(self.tx, found["id"])
         return Recovery(self.place(key), {**found, "epoch": hand.epoch, "stored": stored})
 
@@ -308,9 +307,6 @@ class Story:
         it may be what brings the server down; one that ran on another machine is too, since nobody
         here can see whether it still runs.
         """
-        mine = (attempt.c.id == tried["id"]) & (attempt.c.state == "intended")
-        values = {"state": "interrupted", "ended_at": self.now, "message": told}
-        self.tx.execute(sa.update(attempt).where(mine).values(**values))
         policy = self.written[row["key"]].interrupted
         worn = policy == "retry" and store.interruptions(self.tx, row["id"]) >= MOST_REPEATS
         asks = policy == "ask" or worn or elsewhere
@@ -373,12 +369,12 @@ class Story:
 
     def _set_run(self, **values: Any) -> None:
         self.run |= values
-        self.tx.execute(sa.update(run).where(run.c.id == self.run["id"]).values(**values))
+        rows.update(self.tx, run, self.run["id"], **values)
         self.tx.touch(f"run:{self.run['id']}", "runs")
 
     def _set_step(self, row: Row, **values: Any) -> None:
         row |= values
-        self.tx.execute(sa.update(step).where(step.c.id == row["id"]).values(**values))
+        rows.update(self.tx, step, row["id"], **values)
         self.tx.touch(f"run:{self.run['id']}")
 
     def _skip_pending(self, *phases: str) -> None:
@@ -401,7 +397,7 @@ class Story:
         known = self.waits.get(row["id"])
         if known is not None:
             known |= values
-            self.tx.execute(sa.update(wait).where(wait.c.id == known["id"]).values(**values))
+            rows.update(self.tx, wait, known["id"], **values)
             return
         made = {
             **values,
@@ -410,7 +406,7 @@ class Story:
             "since": self.now,
             "answer": answer,
         }
-        self.waits[row["id"]] = {**made, "id": self.tx.insert(wait, **made)}
+        self.waits[row["id"]] = {**made, "id": rows.insert(self.tx, wait, **made)}
         if pause.kind != "decision":
             self.record("step.waiting", row, kind=pause.kind, role=pause.role)
 
@@ -426,8 +422,7 @@ class Story:
 
 def wake(tx: Transaction, now: datetime, row: Mapping[str, Any]) -> None:
     """Let the engine look at a run again; it says by itself what has changed."""
-    mine = (run.c.id == row["id"]) & (run.c.state == "waiting")
-    if tx.claim(sa.update(run).where(mine).values(state="running")):
+    if rows.claim(tx, run, row["id"], {"state": "waiting"}, state="running"):
         announce(tx, now, "run.changed", {**row, "state": "running"})
     tx.touch("runs", f"run:{row['id']}")
 

@@ -7,11 +7,34 @@ effort, and the documentation says so.
 from __future__ import annotations
 
 import contextlib
+import time
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from opsbook.base import secrets
 from opsbook.base.places import Places
 from opsbook.book.library import Library
+
+KEPT_S: Final = 5.0
+
+
+class Known:
+    """All that is known now, looked up again every KEPT_S: it is asked for at each step."""
+
+    def __init__(self, library: Library, places: Places, database: str) -> None:
+        self._library = library
+        self._places = places
+        self._database = database
+        self._found: tuple[str, ...] = ()
+        self._at = -KEPT_S
+
+    def __call__(self) -> tuple[str, ...]:
+        """Return the values."""
+        now = time.monotonic()
+        if now - self._at >= KEPT_S:
+            self._found = known_secrets(self._library, self._places, self._database)
+            self._at = now
+        return self._found
 
 
 def known_secrets(library: Library, places: Places, database: str) -> tuple[str, ...]:

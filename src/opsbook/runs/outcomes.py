@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import sqlalchemy as sa
-
-from opsbook.runs import store
+from opsbook.runs import rows, store
 from opsbook.runs.journal import Story
 from opsbook.runs.output import Pieces
 from opsbook.runs.supervisor import Outcome
@@ -107,17 +105,13 @@ def _ended(story: Story, row: Row, result: Ended) -> None:
 
 
 def _keep(story: Story, tried: Row, pieces: Pieces) -> None:
-    store.store_output(story.tx, story.run["id"], tried["id"], pieces.texts, None)
+    store.store_output(story.tx, story.run["id"], tried["id"], pieces.texts)
 
 
 def _close(story: Story, tried: Row, state: str, **values: Any) -> bool:
-    mine = (
-        (attempt.c.id == tried["id"])
-        & (attempt.c.epoch == tried["epoch"])
-        & (attempt.c.state == "intended")
-    )
-    change = sa.update(attempt).where(mine).values(state=state, ended_at=story.now, **values)
-    return story.tx.claim(change)
+    still = {"epoch": tried["epoch"], "state": "intended"}
+    values |= {"state": state, "ended_at": story.now}
+    return rows.claim(story.tx, attempt, tried["id"], still, **values)
 
 
 def told(outcome: Outcome) -> str:

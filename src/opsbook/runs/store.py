@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +21,11 @@ from opsbook.runs.tables import output as piece
 Row = dict[str, Any]
 OPEN = ("queued", "running", "waiting")
 FINISHED = ("succeeded", "failed", "cancelled")
+CHECKS_WITHIN = timedelta(minutes=1)
+# What each step of each run asks is built once: see `rows`.
+_RUN_LOCKED = sa.select(run).where(run.c.id == sa.bindparam("run")).with_for_update()
+_STEPS = sa.select(step).where(step.c.run_id == sa.bindparam("run")).order_by(step.c.position)
+_EPOCH = sa.select(lease.c.epoch).where(lease.c.name == LEASE).with_for_update(read=True)
 
 
 # ---- what people look at ------------------------------------------------------------------------
@@ -157,21 +162,20 @@ def cancelling(tx: Transaction, among: Collection[int]) -> list[int]:
 def lock_run(tx: Transaction, run_id: int) -> Row:
     """Return a run that nobody else changes before this transaction is over.
 
+    (SQLite has one writer, and leaves the words for it away.)
+
     Raises:
         NoSuchRun: there is none.
     """
-    query = sa.select(run).where(run.c.id == run_id)
-    if tx.connection.dialect.name == "postgresql":
-        query = query.with_for_update()
-    row = tx.row(query)
-    if row is None:
+    found = tx.execute(_RUN_LOCKED, {"run": run_id}).mappings().first()
+    if found is None:
         raise NoSuchRun(run_id)
-    return row
+    return dict(found)
 
 
 def step_rows(tx: Transaction, run_id: int) -> list[Row]:
     """Return a run's steps in order."""
-    return tx.rows(sa.select(step).where(step.c.run_id == run_id).order_by(step.c.position))
+    return [dict(row) for row in tx.execute(_STEPS, {"run": run_id}).mappings()]
 
 
 def wait_rows(tx: Transaction, run_id: int) -> list[Row]:
@@ -215,25 +219,18 @@ def output_end(tx: Transaction, attempt_id: int) -> int:
 
 
 def store_output(
-    tx: Transaction, run_id: int, attempt_id: int, pieces: Sequence[tuple[int, str]],
-    raw_offset: int | None,
-) -> None:  # fmt: skip
-    """Store pieces of output, and how far in the step's own output they reach."""
+    tx: Transaction, run_id: int, attempt_id: int, pieces: Sequence[tuple[int, str]]
+) -> None:
+    """Store pieces of output of an attempt that the caller knows to be its own."""
     if pieces:
         rows = [{"attempt_id": attempt_id, "start": at, "text": text} for at, text in pieces]
         tx.execute(sa.insert(piece), rows)
         tx.touch(f"run:{run_id}")
-    if raw_offset is not None:
-        mine = sa.update(attempt).where(attempt.c.id == attempt_id)
-        tx.execute(mine.values(raw_offset=raw_offset))
 
 
 def epoch_of_the_lease(tx: Transaction) -> int | None:
     """Return the epoch of whoever decides; on PostgreSQL it cannot change before the commit."""
-    query = sa.select(lease.c.epoch).where(lease.c.name == LEASE)
-    if tx.connection.dialect.name == "postgresql":
-        query = query.with_for_update(read=True)
-    found: int | None = tx.scalar(query)
+    found: int | None = tx.execute(_EPOCH).scalar()
     return found
 
 
@@ -261,10 +258,15 @@ def note(tx: Transaction, wait_id: int, data: Mapping[str, Any]) -> None:
     tx.execute(sa.update(wait).where(wait.c.id == wait_id).values(data=dict(data)))
 
 
-def check_waits(tx: Transaction) -> list[Row]:
-    """Return the waits for checks, with the run's book."""
+def check_waits(tx: Transaction, now: datetime) -> list[Row]:
+    """Return the waits for checks, with the run's book.
+
+    Each of them is looked at within CHECKS_WITHIN by itself: so that they are found by their time,
+    among any number of others that wait for people.
+    """
     joined = wait.join(run, run.c.id == wait.c.run_id)
-    query = sa.select(*wait.c, run.c.book).select_from(joined).where(wait.c.kind == "check")
+    mine = (wait.c.kind == "check") & (wait.c.wake_at <= now + CHECKS_WITHIN)
+    query = sa.select(*wait.c, run.c.book).select_from(joined).where(mine)
     return tx.rows(query.order_by(wait.c.id))
 
 

@@ -22,7 +22,7 @@ from opsbook.runs import store
 from opsbook.runs.kinds.kind import Ended, Pause, Place, earliest
 from opsbook.runs.model import WaitsFor
 
-LOOK_EVERY: Final = timedelta(seconds=30)
+LOOK_EVERY: Final = timedelta(seconds=30)  # within store.CHECKS_WITHIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,11 +70,11 @@ class Spawner:
         self._control = None
         if process is None:
             return
-        until = asyncio.get_running_loop().time() + STOP_WITHIN
-        while process.poll() is None:
-            if asyncio.get_running_loop().time() > until:
-                process.kill()
+        for _ in range(round(STOP_WITHIN / _PAUSE)):
+            if process.poll() is not None:
+                return
             await asyncio.sleep(_PAUSE)
+        process.kill()
 
     async def spawn(self, request: StepRequest) -> Step:
         """Start a step. It runs when this returns; SpawnError means that nothing of it has run."""
@@ -96,14 +96,22 @@ class Spawner:
     async def _spawn(self, request: StepRequest, frame: bytes) -> Step | None:
         """By a new keeper. None when the helper was dead and nothing was asked of anyone."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            if not await self._hand_over(theirs):
+        handed = False
+        try:
+            handed = await self._hand_over(theirs)
+        finally:
+            theirs.close()
+            if not handed:
                 ours.close()
-                return None
+        if not handed:
+            return None
         return await self._start(request, frame, ours)
 
     async def _start(self, request: StepRequest, frame: bytes, sock: socket.socket) -> Step | None:
-        """None when this keeper was dead, had not claimed the folder, and so never will."""
+        """None when this keeper was dead, had not claimed the folder, and so never will.
+
+        One that died with the claim may have let the step run: that is a step, and a lost one.
+        """
         step = Step(request.attempt_id, request.scratch, sock, release=self._keep)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._start_within):
@@ -113,18 +121,12 @@ class Spawner:
             return step
         if heard is None:
             return _step_or_refusal(step, self._start_within)
-        if not (request.scratch / protocol.SOCKET_FILE).exists():
-            return None
-        if not (request.scratch / protocol.PID_FILE).exists():
-            raise SpawnError(
-                f"The keeper of attempt {request.attempt_id} died before it let the step run.",
-                remedy="Try again with a new scratch folder.",
-            )
-        return step
+        claimed = (request.scratch / protocol.SOCKET_FILE).exists()
+        return step if claimed else None
 
     def _keep(self, sock: socket.socket) -> None:
         self._idle.append(sock)
-        if len(self._idle) > MOST_IDLE:
+        if len(self._idle) > (MOST_IDLE if self._process else 0):
             self._idle.pop(0).close()
 
     async def _hand_over(self, sock: socket.socket) -> bool:
@@ -194,7 +196,7 @@ async def find(folder: Path, offset: int = 0) -> Found:
     """
     until = asyncio.get_running_loop().time() + FIND_WITHIN
     while True:
-        if outcome := Outcome.read(record.read(f"{folder}/{protocol.OUTCOME_FILE}")):
+        if outcome := _recorded(folder):
             return Finished(outcome)
         sock = protocol.reach(str(folder))
         known = record.read(f"{folder}/{protocol.PID_FILE}")
@@ -202,18 +204,24 @@ async def find(folder: Path, offset: int = 0) -> Found:
             step = Step(str(known["attempt_id"]), folder, sock, offset=offset)
             await step.send(protocol.message(do="hello", offset=offset))
             return Running(step)
-        if sock:  # a keeper that is about to write pid.json
-            keeper = _listening(sock)
-            sock.close()
-            if asyncio.get_running_loop().time() > until:
-                return Orphaned((keeper,))
-            await asyncio.sleep(_PAUSE)
-        elif known:
-            left = await asyncio.to_thread(proctree.tree, str(known["attempt_id"]), folder)
-            if not (folder / protocol.OUTCOME_FILE).exists():
-                return Orphaned(tuple(proc.pid for proc in left)) if left else Gone()
-        else:
-            return Gone()
+        if sock is None:
+            break
+        keeper = _listening(sock)  # it is about to write pid.json
+        sock.close()
+        if asyncio.get_running_loop().time() > until:
+            return Orphaned((keeper,))
+        await asyncio.sleep(_PAUSE)
+    if not (folder / protocol.SOCKET_FILE).exists():
+        return Gone()
+    attempt = str(known["attempt_id"]) if known else None
+    left = await asyncio.to_thread(proctree.tree, attempt, folder)
+    if outcome := _recorded(folder):  # written before its keeper stopped answering, after we looked
+        return Finished(outcome)
+    return Orphaned(tuple(proc.pid for proc in left)) if left else Gone()
+
+
+def _recorded(folder: Path) -> Outcome | None:
+    return Outcome.read(record.read(f"{folder}/{protocol.OUTCOME_FILE}"))
 
 
 def _listening(sock: socket.socket) -> int:

@@ -21,6 +21,7 @@ import socket
 import sys
 
 from . import proctree, protocol, scratch
+from .offspring import Offspring
 from .watch import Watch
 
 TYPE_CHECKING = False
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 IDLE_AT_MOST = 30.0
 MOST_STEPS = 1000
 
+_WHOEVER = 0  # no process has this number, so all are left-overs
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -74,7 +76,7 @@ def _keep(
         step.watch()
         step.finish(server, may_stay)
     except BaseException:  # noqa: BLE001 - the edge: a step without its keeper must not run on
-        proctree.signal_groups(proctree.below(os.getpid(), proctree.snapshot()), signal.SIGKILL)
+        Offspring(_WHOEVER).clear()
         log = os.open(protocol.LOG_FILE, os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=folder)
         os.dup2(log, 2)
         sys.excepthook(*sys.exc_info())
@@ -90,8 +92,9 @@ def _stand_apart() -> None:
     os.setsid()
     os.umask(0o077)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for number in (signal.SIGHUP, signal.SIGINT):
-        # A handler and not SIG_IGN, which the step would inherit.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+        # A handler and not SIG_IGN, which the step would inherit. A server that is killed while it
+        # is being told something must not take its step's keeper with it: hence SIGPIPE.
         signal.signal(number, lambda *_: None)
     if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "cannot become a child subreaper")

@@ -107,23 +107,26 @@ def send(proc: Proc, number: int) -> bool:
     return True
 
 
-def tree(attempt_id: str, scratch: Path) -> list[Proc]:
-    """The living processes of an attempt: its keeper, and all that the step has started."""
+def tree(attempt_id: str | None, scratch: Path) -> list[Proc]:
+    """The living processes of an attempt: its keeper first, then all that the step has started.
+
+    None stands for whichever attempt has this folder.
+    """
     known = record.read(f"{scratch}/{protocol.PID_FILE}") or {}
     if known and known.get("boot") != boot():
         return []
     procs, keeper = _with_keeper(known, scratch)
     place = _place(str(scratch))
-    roots = [
-        proc for proc in procs.values() if proc.pid == keeper or _is_marked(proc, attempt_id, place)
-    ]
+    roots = [procs[keeper]] if keeper else []
+    if place:
+        roots += [proc for proc in procs.values() if _is_marked(proc, attempt_id, place)]
     found = {proc.pid: proc for proc in roots}
     for root in roots:
         found.update((proc.pid, proc) for proc in below(root.pid, procs))
     found.update(_session(known.get("child", 0), known.get("child_started", 0), procs))
     # Whoever asks may itself have been started by a step: it is not what is meant.
     mine = _line_of_descent(procs)
-    return [proc for pid, proc in sorted(found.items()) if pid not in mine]
+    return [proc for pid, proc in found.items() if pid not in mine]
 
 
 def kill_tree(attempt_id: str, scratch: Path) -> int:
@@ -182,7 +185,7 @@ def _session(leader: int, started: int, procs: dict[int, Proc]) -> dict[int, Pro
     }
 
 
-def _is_marked(proc: Proc, attempt_id: str, place: tuple[int, int] | None) -> bool:
+def _is_marked(proc: Proc, attempt_id: str | None, place: tuple[int, int]) -> bool:
     """Whether its environment names this attempt, in this folder."""
     try:
         descriptor = os.open(f"/proc/{proc.pid}/environ", os.O_RDONLY)
@@ -197,13 +200,10 @@ def _is_marked(proc: Proc, attempt_id: str, place: tuple[int, int] | None) -> bo
     finally:
         os.close(descriptor)
     entries = b"".join(parts).split(b"\0")
-    if place is None or f"{protocol.ATTEMPT}={attempt_id}".encode() not in entries:
-        return False
+    named = attempt_id is None or f"{protocol.ATTEMPT}={attempt_id}".encode() in entries
     mark = f"{protocol.SCRATCH}=".encode()
-    return any(
-        entry.startswith(mark) and _place(os.fsdecode(entry[len(mark) :])) == place
-        for entry in entries
-    )
+    places = [os.fsdecode(entry[len(mark) :]) for entry in entries if entry.startswith(mark)]
+    return named and any(_place(path) == place for path in places)
 
 
 def _place(folder: str) -> tuple[int, int] | None:

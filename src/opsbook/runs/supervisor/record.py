@@ -9,6 +9,7 @@ server is away and may stay away for long. It costs nothing there, because nobod
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 
@@ -19,17 +20,32 @@ if TYPE_CHECKING:
 _MOST = 1024 * 1024
 
 
-def write(folder: int, name: str, fields: dict[str, Any]) -> None:
-    """Put a record into an open folder, replacing an older one in a single step."""
-    beside = f".{name}"
-    data = json.dumps(fields).encode()
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600, dir_fd=folder)
+def draft(folder: int, name: str, fields: dict[str, Any]) -> int:
+    """A record that nobody can see yet; its place on the disk is taken. `publish` it."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    descriptor = os.open(f".{name}", flags, 0o600, dir_fd=folder)
     try:
-        if os.write(descriptor, data) != len(data):
-            raise OSError(f"{name} could be written only in part; the disk may be full")
+        _put(descriptor, name, fields)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def publish(folder: int, name: str, descriptor: int, fields: dict[str, Any]) -> None:
+    """Complete a draft and give it its name, replacing an older record in a single step."""
+    try:
+        _put(descriptor, name, fields)
     finally:
         os.close(descriptor)
-    os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.rename(f".{name}", name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def write(folder: int, name: str, fields: dict[str, Any]) -> None:
+    """Put a record into an open folder."""
+    descriptor = draft(folder, name, fields)
+    os.close(descriptor)
+    os.rename(f".{name}", name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def read(path: str) -> dict[str, Any] | None:
@@ -58,3 +74,10 @@ def settle(folder: int, name: str) -> None:
     finally:
         os.close(descriptor)
     os.fsync(folder)
+
+
+def _put(descriptor: int, name: str, fields: dict[str, Any]) -> None:
+    data = json.dumps(fields).encode()
+    if os.pwrite(descriptor, data, 0) != len(data):
+        raise OSError(errno.ENOSPC, f"{name} could be written only in part")
+    os.ftruncate(descriptor, len(data))

@@ -63,8 +63,12 @@ def _fork(control: socket.socket, server: socket.socket, boot: str) -> None:
 
 
 def _forget_inherited_signals() -> None:
-    """What the server ignores or holds back (nohup, a shell's job control) is no step's concern."""
+    """What the server ignores or holds back (nohup, a shell's job control) is no step's concern.
+
+    What Python itself ignores stays so: without that, a reader that leaves in mid-sentence would
+    kill the keeper. `subprocess` gives these two back to the step.
+    """
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    for number in signal.valid_signals():
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

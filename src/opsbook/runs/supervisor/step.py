@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+from opsbook.base.errors import Bug
 from opsbook.runs.supervisor import protocol, record
 from opsbook.runs.supervisor.model import MEBIBYTE, Outcome, SpawnError
 
@@ -88,6 +89,8 @@ class Step:
 
         Where the keeper is fit for another step, its connection goes back to whom it came from.
         """
+        if not self._outcome.done():
+            raise Bug("A step was acknowledged before its outcome was known: this is a bug.")
         await self.send(protocol.message(do="acknowledge"))
         if self._again and self._release and not self._closed:
             self._closed = True
@@ -97,20 +100,9 @@ class Step:
         self.close()
 
     def close(self) -> None:
-        """Stop following. The step is not touched by it."""
-        if self._closed:
-            return
-        self._closed = True
-        self._loop.remove_reader(self._sock)
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
-        if not self._sending.locked():
-            self._sock.close()
-        if not self._start.done():
-            self._start.set_result(False)
-        if not self._outcome.done():
-            self._outcome.set_result(self._recorded())
-        self._news.set()
+        """Stop following; the step is not touched by it. Who waits for the outcome is cancelled."""
+        self._let_go()
+        self._outcome.cancel()
 
     async def started(self, within: float) -> bool | None:
         """True once it runs, False when its keeper died first, None when nothing was heard.
@@ -148,7 +140,22 @@ class Step:
         except protocol.BadFrame:
             data = b""
         if not data:
-            self.close()
+            self._let_go()
+            if not self._outcome.done():
+                self._outcome.set_result(self._recorded())
+
+    def _let_go(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._loop.remove_reader(self._sock)
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+        if not self._sending.locked():
+            self._sock.close()
+        if not self._start.done():
+            self._start.set_result(False)
+        self._news.set()
 
     def _hear(self, said: dict[str, Any]) -> None:
         match said.get("say"):

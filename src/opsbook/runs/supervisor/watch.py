@@ -1,12 +1,8 @@
 """One step under watch, from its record to its outcome.
 
 One loop over one poll. The exit of the main process is seen through its pidfd at once, whoever else
-holds the output pipe. Every wait has an end: the timeout, then TERM and the grace time, then KILL
-and GIVE_UP; then DRAIN_WITHIN for the pipe and LINGER for the last word.
-
-A step that ends by itself leaves nothing behind: what it had in the background is killed. One that
-is *ended* gets its grace time as a whole: TERM goes to every process of it, escaped ones too, and a
-helper that still cleans up when the shell above it is gone may do so until the time is over.
+holds the output pipe. Every wait has an end: those of `deadlines`, then DRAIN_WITHIN for the pipe
+and LINGER for the last word.
 """
 
 from __future__ import annotations
@@ -20,6 +16,7 @@ import time
 
 from . import launch, proctree, protocol, record
 from .audience import Audience
+from .deadlines import Deadlines
 from .offspring import Offspring
 from .spool import Spool
 
@@ -29,13 +26,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 SHOW_EVERY = 0.05
-TICK = 5.0
-BUSY_TICK = 0.02
 DRAIN_WITHIN = 0.2
-GIVE_UP = 5.0
 LINGER = 2.0
 PIPE_SIZE = 256 * 1024
-_NEVER = float("inf")
 
 
 class Watch:
@@ -52,19 +45,22 @@ class Watch:
         self._launched: launch.Launched | None = None
         self._offspring = Offspring(None)
         self._record: dict[str, Any] = {}
-        self._verdict = ""
+        self._draft = -1
         self._notes: list[str] = []
-        self._kill_at = self._give_up_at = _NEVER
         self._shown, self._show_at = 0, 0.0
         self._drained = self._acknowledged = False
         self._started_at, self._began = time.time(), time.monotonic()
-        self._attended = self._began
+        self._deadlines = Deadlines(order, self._began)
 
     def enter(self, about: dict[str, Any]) -> None:
-        """Put on record that something may run from now on, and who keeps it."""
+        """Have the record as good as written, so that a full disk is met before anything runs.
+
+        It is published with the step's own number in it. Should the keeper die in between, the
+        claim on the folder says that something may run, and the marks in its environment what.
+        """
         mine = {"attempt_id": self._order["attempt_id"], "started_at": self._started_at}
         self._record = about | mine
-        record.write(self._folder, protocol.PID_FILE, self._record)
+        self._draft = record.draft(self._folder, protocol.PID_FILE, self._record)
 
     def begin(self, server: socket.socket, frames: protocol.Frames) -> None:
         """Let the step run, complete the record, and only then tell the server."""
@@ -74,6 +70,7 @@ class Watch:
             self._spool.append(f"opsbook: {problem}\n".encode("utf-8", "surrogateescape"))
             self._offspring.status = problem.code << 8  # as waitpid would say it
             self._drained = True
+        record.publish(self._folder, protocol.PID_FILE, self._draft, self._record)
         visitor = self._audience.welcome(server, frames, 0)
         visitor.send(protocol.message(say="started", child=self._offspring.main))
         self._audience.pump()
@@ -82,10 +79,16 @@ class Watch:
         """Until the main process is gone; after a TERM, until its tree is, or its grace is over."""
         while True:
             now = time.monotonic()
-            self._heed_the_clock(now)
-            if self._is_over(now):
+            if reason := self._deadlines.reason(now, attended=len(self._audience) > 0):
+                self.stop(*reason)
+            if self._deadlines.over(now, self._ended, self._offspring.none_left):
                 return
-            for descriptor, _ in self._poll.poll(self._patience(now) * 1000):
+            if not self._ended and self._deadlines.kill(now):
+                self._offspring.signal(signal.SIGKILL)
+            patience = self._deadlines.patience(now, self._ended)
+            if self._spool.seen > self._shown:
+                patience = max(0.0, min(patience, self._show_at - now))
+            for descriptor, _ in self._poll.poll(patience * 1000):
                 self._attend(descriptor)
             self._offspring.bury_orphans()
             self._show(time.monotonic())
@@ -129,14 +132,16 @@ class Watch:
 
     def stop(self, verdict: str, note: str) -> None:
         """TERM to the whole tree, escaped processes included. The first reason given stands."""
-        if self._verdict or self._offspring.status is not None:
+        if self._deadlines.verdict or self._ended:
             return
-        self._verdict = verdict
+        self._deadlines.end(verdict, time.monotonic())
         self._notes.append(note)
-        self._kill_at = time.monotonic() + self._order["grace_s"]
-        self._give_up_at = self._kill_at + GIVE_UP
         self._offspring.signal(signal.SIGTERM)
         self._offspring.signal(signal.SIGCONT)  # a stopped process would never see the TERM
+
+    @property
+    def _ended(self) -> bool:
+        return self._offspring.status is not None
 
     def _follow(self, launched: launch.Launched) -> None:
         self._launched = launched
@@ -147,41 +152,8 @@ class Watch:
             "child_started": its.started if its else 0,
             "session": launched.pid,
         }
-        record.write(self._folder, protocol.PID_FILE, self._record)
         self._poll.register(launched.output, select.POLLIN)
         self._poll.register(launched.exit, select.POLLIN)
-
-    def _is_over(self, now: float) -> bool:
-        if self._offspring.status is None:
-            return now >= self._give_up_at
-        return not self._verdict or self._offspring.none_left or now >= self._kill_at
-
-    def _heed_the_clock(self, now: float) -> None:
-        if len(self._audience):
-            self._attended = now
-        limit, alone = self._order["timeout_s"], self._order["server_gone_s"]
-        if limit is not None and now >= self._began + limit:
-            self.stop("timeout", f"it ran longer than {limit:g} s")
-        if self._order["die_with_server"] and now >= self._attended + alone:
-            self.stop("killed", f"no server was connected for {alone:g} s")
-        if self._offspring.status is None and now >= self._kill_at:
-            self._offspring.signal(signal.SIGKILL)
-
-    def _patience(self, now: float) -> float:
-        """Seconds until something may have to be done unasked."""
-        ends = [now + TICK]
-        if self._spool.seen > self._shown:
-            ends.append(self._show_at)
-        if self._verdict and (self._offspring.status is not None or now >= self._kill_at):
-            ends.append(now + BUSY_TICK)  # who is left has no pidfd here, or needs another KILL
-        elif self._verdict:
-            ends.append(self._kill_at)
-        else:
-            if self._order["timeout_s"] is not None:
-                ends.append(self._began + self._order["timeout_s"])
-            if self._order["die_with_server"]:
-                ends.append(self._attended + self._order["server_gone_s"])
-        return max(0.0, min(ends) - now)
 
     def _attend(self, descriptor: int) -> None:
         if self._launched and descriptor == self._launched.output:
@@ -240,7 +212,7 @@ class Watch:
         status = self._offspring.status
         code = None if status is None else os.waitstatus_to_exitcode(status)
         return {
-            "outcome": self._verdict or ("succeeded" if code == 0 else "failed"),
+            "outcome": self._deadlines.verdict or ("succeeded" if code == 0 else "failed"),
             "exit_code": code if code is not None and code >= 0 else None,
             "signal": -code if code is not None and code < 0 else None,
         }
