@@ -16,6 +16,8 @@ import pytest
 
 STRICT = os.environ.get("OPSBOOK_TEST_STRICT") == "1"
 
+# One such module may import another before pytest loads it; its asserts explain themselves still.
+pytest.register_assert_rewrite("tests.support")
 pytest_plugins = [
     f"tests.support.{module.stem}"
     for module in sorted((Path(__file__).parent / "support").glob("*.py"))

@@ -1,4 +1,4 @@
-"""An engine in a process of its own, started to be killed: `python crashing_server.py FOLDER MOMENT`.
+"""An engine in a process of its own, started to be killed: `… FOLDER MOMENT [DATABASE]`.
 
 It publishes the book in FOLDER/runbook.md, starts its runbook, and dies by SIGKILL at the moment
 that is named, or lives until somebody else kills it. What stands before a moment is patched here;
@@ -52,14 +52,15 @@ def before_it_hears() -> None:
     dies(engine.Engine, "_approval_decided", lambda *_: True)
 
 
-MOMENTS = {call.__name__: call for call in (before_spawn, before_commit, between_steps, before_it_hears)}
+CALLS = (before_spawn, before_commit, between_steps, before_it_hears)
+MOMENTS = {call.__name__: call for call in CALLS}
 
 
-async def main(folder: Path, moment: str) -> None:
+async def main(folder: Path, moment: str, url: str = "") -> None:
     """Run until killed."""
     if moment in MOMENTS:
         MOMENTS[moment]()
-    async with Stage(folder) as stage:
+    async with Stage(folder, url) as stage:
         text = (folder / "runbook.md").read_text()
         await stage.publish(book(text, file=stage.work / "size"))
         run = await stage.begin(by="operator")
@@ -70,4 +71,4 @@ async def main(folder: Path, moment: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))

@@ -1,4 +1,4 @@
-"""kill -9 of the server at every moment of a step. The steps themselves write down that they ran."""
+"""kill -9 of the server at every moment of a step. The steps themselves note that they ran."""
 
 import asyncio
 import contextlib
@@ -52,8 +52,9 @@ async def until(found: Callable[[], object]) -> None:
 class Dead:
     """What a killed server leaves, and the next one on top of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str = "") -> None:
         self.folder = folder
+        self.url = url
         self.text = ""
 
     def script(self, body: str, policy: str = "") -> None:
@@ -75,8 +76,9 @@ class Dead:
     async def server(self, moment: str) -> AsyncIterator[subprocess.Popen[bytes]]:
         """A server that lives until its moment, and at most until this is left."""
         log = (self.folder / "server.log").open("wb")
+        words = [str(self.folder), moment, self.url]
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.runs.crashing_server", str(self.folder), moment],
+            [sys.executable, "-m", "tests.runs.crashing_server", *words],
             cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         try:
@@ -116,7 +118,7 @@ class Dead:
     @contextlib.asynccontextmanager
     async def again(self) -> AsyncIterator[Stage]:
         """The next server."""
-        async with Stage(self.folder) as stage:
+        async with Stage(self.folder, self.url) as stage:
             await stage.publish(book(self.text, file=stage.work / "size"))
             yield stage
 
@@ -177,7 +179,7 @@ async def test_a_step_that_outlives_its_server_is_found_and_its_late_outcome_cou
 async def test_what_ended_while_no_server_was_there_is_not_repeated(dead: Dead) -> None:
     await dead.dies_in_two()
     dead.go()
-    await until(lambda: (dead.scratch() / "outcome.json").exists())
+    await until((dead.scratch() / "outcome.json").exists)
     async with dead.again() as stage:
         assert await succeeded(stage)
         assert stage.ran() == ["one", "two", "three"]
@@ -272,3 +274,33 @@ async def test_a_server_that_stops_in_order_finds_its_step_again(dead: Dead) -> 
         assert await succeeded(second)
         assert second.ran() == ["one", "two", "three"]
         assert await attempts(second, "two") == ["succeeded"]
+
+
+async def test_on_postgresql_the_next_server_takes_over_and_goes_on(
+    stage_folder: Path, postgres_url: str
+) -> None:
+    dead = Dead(stage_folder, postgres_url)
+    dead.script(STEPS)
+    await dead.dies_in_two()
+    async with dead.again() as stage:
+        assert stage.lease.epoch == 2
+        dead.go()
+        assert await succeeded(stage)
+        assert stage.ran() == ["one", "two", "three"]
+        assert await attempts(stage, "two") == ["succeeded"]
+
+
+async def test_a_server_that_was_replaced_while_its_step_ran_writes_nothing(dead: Dead) -> None:
+    async with dead.again() as replaced:
+        await replaced.begin(by="operator")
+        await until(lambda: "two" in dead.ran())
+        async with dead.again() as stage:
+            while (await stage.steps(1))["two"]["attempts"][0]["epoch"] != stage.lease.epoch:
+                await asyncio.sleep(0.01)
+            dead.go()
+            assert await succeeded(stage)
+            await replaced.settle()
+            assert stage.ran() == ["one", "two", "three"]
+            assert await attempts(stage, "two") == ["succeeded"]
+            assert (await stage.actions(1)).count("step.succeeded") == 3
+            assert await stage.text(1, "two") == "before\nafter\n"

@@ -1,5 +1,7 @@
 """Output on its way to the journal: whatever the pieces, the same text, and no secret in it."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,15 +10,13 @@ from opsbook.runs.masking import Masker
 from opsbook.runs.output import Recorder
 
 SECRETS = ("password", "password123", "ab cd&ef", "줄\n바꿈 비밀")
-texts = st.lists(
-    st.sampled_from([*SECRETS, "passw", "ord", "pass", "123", " ", "ab", "YWIgY2QmZWY", "끝", "%20"]),
-    max_size=12,
-).map("".join)
+PARTS = (*SECRETS, "passw", "ord", "pass", "123", " ", "ab", "YWIgY2QmZWY", "끝", "%20")
+texts = st.lists(st.sampled_from(PARTS), max_size=12).map("".join)
 
 
 def pieces(text: str, cuts: list[int]) -> list[str]:
     marks = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
-    return [text[a:b] for a, b in zip(marks, marks[1:], strict=False)]
+    return [text[a:b] for a, b in itertools.pairwise(marks)]
 
 
 @given(texts, st.lists(st.integers(0, 200), max_size=6))
@@ -81,7 +81,7 @@ def test_of_a_flood_the_beginning_and_the_end_are_kept_without_half_a_secret() -
     assert text.endswith("last line\n")
     assert f"[opsbook: {recorder.dropped} bytes left out here]" in text
     assert "word" not in text
-    assert "123" not in text.replace("1", "", 0).split("]")[1]
+    assert "123" not in text.split("]")[1]
 
 
 def test_what_just_fits_is_not_cut() -> None:

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from opsbook import runs
+from opsbook.book import load
 from opsbook.runs import store
-from tests.support.runs import Stage
+from opsbook.runs.known import Known
+from tests.support.runs import BOOK, VOCABULARY, Stage
 
 NASTY = [
     "; rm -rf /",
     "$(touch /tmp/opsbook-was-here) `id` ${HOME} $1",
-    "it's \"quoted\" \\ and \\n",
+    'it\'s "quoted" \\ and \\n',
     "한국어 ✓ 🙂 -n --help",
     "  spaces  ",
     "",
@@ -79,9 +81,7 @@ async def test_the_environment_is_complete_and_nothing_is_inherited(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPSBOOK_DATABASE", "postgresql://user:geheim@host/db")
-    await stage.load(
-        "```bash {#env}\nenv; id -u; pwd\n```\n", "params:\n  what: {default: this}"
-    )
+    await stage.load("```bash {#env}\nenv; id -u; pwd\n```\n", "params:\n  what: {default: this}")
     run = await stage.run()
     lines = (await stage.text(run, "env")).splitlines()
     found = dict(line.split("=", 1) for line in lines[:-2])
@@ -104,7 +104,7 @@ async def test_the_environment_is_complete_and_nothing_is_inherited(
 
 
 async def test_a_script_stops_at_the_first_failure_on_the_left_of_a_pipe_too(stage: Stage) -> None:
-    await stage.load('```bash {#one}\nfalse | cat; echo on\n```\n')
+    await stage.load("```bash {#one}\nfalse | cat; echo on\n```\n")
     run = await stage.run()
     assert await stage.text(run, "one") == ""
     assert (await stage.row(run))["state"] == "failed"
@@ -165,6 +165,18 @@ async def test_a_secret_shows_in_no_output(stage: Stage) -> None:
     assert await stage.text(run, "leak") == "a •••• b ••••=\n"
 
 
+async def test_the_server_knows_its_own_secrets_and_those_of_its_books(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAT_URL", "slack://token-of-the-chat")
+    contacts = "contacts: [{secret: env:CHAT_URL}, {secret: env:NOT_SET}], "
+    text = BOOK.format(file="/nowhere").replace("{name: Operator, ", "{name: Operator, " + contacts)
+    await stage.publish(load({"book.yaml": text}, VOCABULARY))
+    stage.places.token.write_text("opb_local\n")
+    known = Known(stage.library, stage.places, "postgresql://me:p%40ss@host/db")
+    assert set(known()) == {"opb_local", "p@ss", "slack://token-of-the-chat"}
+
+
 async def test_output_is_there_while_the_step_still_runs(stage: Stage) -> None:
     await stage.load(
         "```bash {#talk}\necho one; echo two\n"
@@ -207,5 +219,5 @@ async def test_a_waiting_run_holds_no_task(stage: Stage) -> None:
     operator = await stage.person("operator")
     for run in started:
         await stage.act(runs.confirm, run, "look", operator, shop)
-    assert await stage.write(lambda tx: store.waiting(tx)) == []
+    assert await stage.write(store.waiting) == []
     await stage.wind(timedelta(hours=1))

@@ -127,6 +127,19 @@ async def test_a_step_gets_exactly_the_declared_environment(
     assert b"hunter2" not in told
 
 
+async def test_a_step_inherits_no_ignored_signal(scratch: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+    spawner = supervisor.Spawner()
+    try:
+        _, output = await run(
+            spawner, request(scratch, "grep", "-E", "Sig(Blk|Ign)", "/proc/self/status")
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        await spawner.stop()
+    assert set(output.decode().split()) == {"SigBlk:", "SigIgn:", "0" * 16}
+
+
 async def test_a_script_comes_as_a_file_and_appears_in_no_process_list(
     spawner: supervisor.Spawner, scratch: Path
 ) -> None:
@@ -291,6 +304,17 @@ async def test_a_program_that_cannot_be_run_fails_the_step_and_says_why(
     assert b"ermission denied" in output
 
 
+async def test_a_step_whose_folder_is_deleted_under_it_still_tells_how_it_ended(
+    spawner: supervisor.Spawner, scratch: Path
+) -> None:
+    step = await spawner.spawn(bash(scratch, 'rm -r "$OPSBOOK_SCRATCH"; exit 8'))
+    outcome = await step.outcome()
+    assert outcome.exit_code == 8
+    assert "outcome.json could not be written" in outcome.note
+    await step.acknowledge()
+    assert await supervisor.find(scratch) == supervisor.Gone()
+
+
 # Output
 
 
@@ -337,6 +361,24 @@ async def test_a_reader_that_sleeps_holds_nobody_back(
         sleeper.sendall(protocol.message(do="hello", offset=0))
         assert (await asyncio.wait_for(step.outcome(), 20)).bytes_seen == 50_000_003
         await step.acknowledge()
+
+
+async def test_readers_that_leave_in_mid_sentence_do_no_harm(
+    spawner: supervisor.Spawner, scratch: Path
+) -> None:
+    step = await spawner.spawn(bash(scratch, "echo up; while :; do echo more; done"))
+    await first_line(step)
+    step.close()
+    for _ in range(30):
+        with socket.socket(socket.AF_UNIX) as reader:
+            reader.connect(str(scratch / "keeper.sock"))
+            reader.sendall(protocol.message(do="hello", offset=0))
+            reader.recv(1)
+        await asyncio.sleep(0.003)
+    found = await supervisor.find(scratch)
+    assert isinstance(found, supervisor.Running)
+    await found.step.terminate()
+    assert (await found.step.outcome()).outcome == "killed"
 
 
 async def test_the_spool_keeps_the_first_and_the_last_whatever_the_pieces(tmp_path: Path) -> None:
@@ -466,6 +508,22 @@ async def test_a_step_outlives_its_server_and_is_followed_by_the_next_one(scratc
     await until(lambda: is_gone(keeper))
 
 
+async def test_to_stop_following_a_step_does_not_end_it(
+    spawner: supervisor.Spawner, scratch: Path
+) -> None:
+    step = await spawner.spawn(bash(scratch, WAITS))
+    waiting = asyncio.create_task(step.outcome())
+    await asyncio.sleep(0)
+    step.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    found = await supervisor.find(scratch)
+    assert isinstance(found, supervisor.Running)
+    (scratch / "go").touch()
+    assert (await found.step.outcome()).exit_code == 5
+    await found.step.acknowledge()
+
+
 async def test_what_ended_while_no_server_was_there_is_found_finished(scratch: Path) -> None:
     a_server_that_is_killed(scratch, WAITS)
     (scratch / "go").touch()
@@ -527,11 +585,32 @@ async def test_the_numbers_of_another_boot_or_of_other_processes_mean_nothing(
     assert supervisor.kill_tree("attempt", scratch) == 0
 
 
+async def test_a_step_whose_keeper_died_before_its_record_is_found_by_its_marks(
+    spawner: supervisor.Spawner, scratch: Path
+) -> None:
+    step = await spawner.spawn(bash(scratch, "echo up; sleep 60; true"))
+    await first_line(step)
+    await until(lambda: len(supervisor.tree("attempt", scratch)) == 3)
+    os.kill(on_record(scratch)["keeper"], signal.SIGKILL)
+    await step.outcome()
+    (scratch / "pid.json").unlink()
+    found = await supervisor.find(scratch)
+    assert isinstance(found, supervisor.Orphaned)
+    assert supervisor.tree("another", scratch) == []
+    assert supervisor.kill_tree("attempt", scratch) == len(found.pids) == 2
+    assert await supervisor.find(scratch) == supervisor.Gone()
+
+
 async def test_what_never_started_is_gone(tmp_path: Path) -> None:
     assert await supervisor.find(tmp_path) == supervisor.Gone()
     assert await supervisor.find(tmp_path / "no") == supervisor.Gone()
+    # What a crash of the machine may leave.
     (tmp_path / "outcome.json").write_text("")
     assert await supervisor.find(tmp_path) == supervisor.Gone()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "keeper.sock"))
+    (tmp_path / "pid.json").write_text('{"attempt_id": "attempt", "boot": "another"')
+    assert await asyncio.wait_for(supervisor.find(tmp_path), AT_ONCE) == supervisor.Gone()
 
 
 async def test_two_readers_are_told_the_same_and_one_can_go_on_where_it_stopped(

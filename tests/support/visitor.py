@@ -23,9 +23,10 @@ class _Forms(HTMLParser):
         if tag == "form":
             self.inside = True
             self.forms.append(Form(values.get("action", "")))
-        elif tag in {"input", "button"} and self.inside and "name" in values:
-            if values.get("type") not in {"checkbox", "radio", "submit"} and tag == "input":
-                self.forms[-1].fields[values["name"]] = values.get("value", "")
+        elif tag == "input" and self.inside and "name" in values:
+            if values.get("type") in {"checkbox", "radio", "submit"}:
+                return
+            self.forms[-1].fields[values["name"]] = values.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
@@ -50,7 +51,7 @@ class Visitor:
         return answer.text
 
     async def send(self, page: str, action: str, **fields: str) -> str:
-        """Send the form on ``page`` whose action ends in ``action``; return the page that follows."""
+        """Send the form on ``page`` whose action ends in ``action``; return what follows."""
         reader = _Forms()
         reader.feed(await self.see(page))
         matching = [form for form in reader.forms if form.action.split("?")[0].endswith(action)]

@@ -64,7 +64,7 @@ def climb(tx: Transaction, now: datetime, book: Book, row: dict[str, Any]) -> No
     audit.record(
         tx, now, audit.SERVER, "incident.paged", subject, data={**where, "persons": persons}
     )
-    title, body = page_text(book, row, store.alerts_of(tx, row["id"]))
+    title, body = page_text(row, store.alerts_of(tx, row["id"]))
     for person in persons:
         outbox.page(
             tx, now, book=book, person_id=person, cause=f"{subject} level {rung.level + 1}",

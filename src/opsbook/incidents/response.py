@@ -77,7 +77,7 @@ def open_incident(
     opened = event.at
     first = next_rung(policy, opened, 0, 0) if policy else None
     within = severity.acknowledge_within
-    title = rule.title or book.checks[rule.check].title
+    title = rule.title or rule.summary
     incident_id = tx.insert(
         incident,
         book=book.id,

@@ -120,10 +120,3 @@ def next_due(tx: Transaction) -> datetime | None:
     ).where(incident.c.deadline_missed_at.is_(None))
     times = [tx.scalar(query.where(unanswered)) for query in (climb, deadline)]
     return min((time for time in times if time is not None), default=None)
-
-
-def counts(tx: Transaction) -> dict[str, int]:
-    """Return how many incidents are open and how many acknowledged."""
-    query = sa.select(incident.c.state, sa.func.count().label("number")).where(incident.c.state.in_(ACTIVE))
-    counted = tx.rows(query.group_by(incident.c.state))
-    return {row["state"]: row["number"] for row in counted}

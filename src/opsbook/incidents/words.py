@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from opsbook.base.quantities import format_quantity
-from opsbook.book import Book
 
 LANGUAGES = ("ko", "en")
 LONGEST = 240
 
 
 def page_text(
-    book: Book, row: dict[str, Any], alerts: list[dict[str, Any]]
+    row: dict[str, Any], alerts: list[dict[str, Any]]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return title and body by language."""
     title = {
@@ -20,14 +19,17 @@ def page_text(
     }
     body = {}
     for language in LANGUAGES:
-        lines = [about_alert(book, one, language) for one in alerts if one["state"] == "firing"]
+        known = spoken(row["title"], language)
+        firing = [one for one in alerts if one["state"] == "firing"]
+        lines = [about_alert(one, language, known) for one in firing]
         body[language] = "\n".join(lines)[:LONGEST]
     return title, body
 
 
-def about_alert(book: Book, alert: dict[str, Any], language: str) -> str:
-    """Return one line: what is wrong, the value with its unit, and what the check said."""
-    parts = [spoken(alert["summary"], language)]
+def about_alert(alert: dict[str, Any], language: str, known: str = "") -> str:
+    """Return one line: what is wrong unless it is `known`, the value, and what the check said."""
+    summary = spoken(alert["summary"], language)
+    parts = [summary] if summary != known else []
     if alert["value"] is not None:
         parts.append(format_quantity(alert["value"], alert["unit"]))
     if alert["message"]:

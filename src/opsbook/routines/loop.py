@@ -69,7 +69,9 @@ def start(tx: Transaction, now: datetime, book: Book, routine_id: str, due: date
             started_by=audit.SERVER, trigger=subject, attended=False,
         )  # fmt: skip
     except OpsbookError as error:
-        audit.record(tx, now, audit.SERVER, "routine.refused", subject, data={**data, "why": str(error)})
+        audit.record(
+            tx, now, audit.SERVER, "routine.refused", subject, data={**data, "why": str(error)}
+        )
         return
     store.started(tx, book.id, routine_id, run_id)
     audit.record(

@@ -86,6 +86,7 @@ class Drive:
         self.no_room = False
         self._cancelled = False
         self._phase = ""
+        self._steps: list[Row] | None = None
         self._following: Following | None = None
         self._rubbish: list[Path] = []
 
@@ -139,17 +140,21 @@ class Drive:
             def work(tx: Transaction, now: datetime = now, hand: Hand = hand) -> Task | None:
                 if store.epoch_of_the_lease(tx) != hand.epoch:
                     raise LeaseLost(f"Run {self.run_id} is decided by another server now.")
-                story = Story(tx, now, self.run_id, self.tools.library)
+                steps, self._steps = self._steps, None
+                story = Story(tx, now, self.run_id, self.tools.library, steps)
                 if story.run["state"] in store.FINISHED:
                     return None
                 if done is not None:
                     outcomes.enter(story, *done)
-                return story.advance(hand)
+                task = story.advance(hand)
+                self._steps = story.steps if isinstance(task, Execution) else None
+                return task
 
             try:
                 return await self.tools.database.write(work)
             except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
                 log.warning("the journal cannot be written", run=self.run_id, error=str(error))
+                self._steps = None
                 await asyncio.sleep(pause)
                 pause = min(LONGEST_PAUSE_S, pause * 2)
 

@@ -86,15 +86,26 @@ Task = Execution | Recovery | Clearing | NoRoom
 
 
 class Story:
-    """A run's rows in this transaction."""
+    """A run's rows in this transaction.
 
-    def __init__(self, tx: Transaction, now: datetime, run_id: int, library: Library) -> None:
+    `steps` are those of an earlier story, where nobody else can have changed them since: while a
+    step is under way and the lease is held, its run's steps are this server's alone.
+    """
+
+    def __init__(
+        self,
+        tx: Transaction,
+        now: datetime,
+        run_id: int,
+        library: Library,
+        steps: list[Row] | None = None,
+    ) -> None:
         self.tx = tx
         self.now = now
         self.run = row = store.lock_run(tx, run_id)
         self.book = library.at(tx, row["revision"])
         self.written = {one.key: one for one in self.book.runbooks[row["runbook"]].steps}
-        self.steps = store.step_rows(tx, row["id"])
+        self.steps = store.step_rows(tx, row["id"]) if steps is None else steps
         paused = any(one["state"] in {"waiting", "interrupted"} for one in self.steps)
         found = store.wait_rows(tx, row["id"]) if paused else []
         self.waits = {one["step_id"]: one for one in found}

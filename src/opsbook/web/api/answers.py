@@ -15,7 +15,7 @@ from opsbook.base.database import Transaction
 from opsbook.base.errors import Conflict, Invalid
 from opsbook.book import Book
 from opsbook.runs import store as run_store
-from opsbook.web.api.callers import Ask, Asking
+from opsbook.web.api.callers import Ask, Asking, Number
 from opsbook.web.api.models import AnswerStep, CancelRun, DecideStep, RunDetail
 from opsbook.web.api.problems import ProblemRoute
 from opsbook.web.api.runs import detail
@@ -32,19 +32,19 @@ Answer = Callable[[Transaction, datetime, Book], object]
 
 
 @routes.post("/runs/{run_id}/approve")
-async def approve(ask: Ask, run_id: int, asked: AnswerStep) -> RunDetail:
+async def approve(ask: Ask, run_id: Number, asked: AnswerStep) -> RunDetail:
     """Approve the step the run waits with. Never with the local token."""
     return await _vote(ask, run_id, asked, "approve")
 
 
 @routes.post("/runs/{run_id}/reject")
-async def reject(ask: Ask, run_id: int, asked: AnswerStep) -> RunDetail:
+async def reject(ask: Ask, run_id: Number, asked: AnswerStep) -> RunDetail:
     """Reject the step the run waits with; what undoes its steps runs, and the run ends."""
     return await _vote(ask, run_id, asked, "reject")
 
 
 @routes.post("/runs/{run_id}/confirm")
-async def confirm(ask: Ask, run_id: int, asked: AnswerStep) -> RunDetail:
+async def confirm(ask: Ask, run_id: Number, asked: AnswerStep) -> RunDetail:
     """Say that the manual step is done."""
 
     def answer(tx: Transaction, now: datetime, book: Book) -> None:
@@ -55,7 +55,7 @@ async def confirm(ask: Ask, run_id: int, asked: AnswerStep) -> RunDetail:
 
 
 @routes.post("/runs/{run_id}/decide")
-async def decide(ask: Ask, run_id: int, asked: DecideStep) -> RunDetail:
+async def decide(ask: Ask, run_id: Number, asked: DecideStep) -> RunDetail:
     """Decide about an interrupted step: start it again, take it as done, or fail the run."""
 
     def answer(tx: Transaction, now: datetime, book: Book) -> None:
@@ -66,7 +66,7 @@ async def decide(ask: Ask, run_id: int, asked: DecideStep) -> RunDetail:
 
 
 @routes.post("/runs/{run_id}/cancel")
-async def cancel(ask: Ask, run_id: int, asked: CancelRun) -> RunDetail:
+async def cancel(ask: Ask, run_id: Number, asked: CancelRun) -> RunDetail:
     """Cancel the run: the step under way is stopped, then what undoes its steps runs."""
     return await _answer(
         ask, run_id,

@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 from opsbook import audit
 from opsbook.base.database import Transaction
 from opsbook.web.api import entries, sse, store
-from opsbook.web.api.callers import Ask, Asking
+from opsbook.web.api.callers import After, Ask, Asking, Position
 from opsbook.web.api.models import Entries, Events, Fault, Verification
 from opsbook.web.api.problems import ProblemRoute
 
@@ -31,8 +31,8 @@ def require_audit(ask: Asking) -> None:
 @routes.get("/audit")
 async def listed(
     ask: Ask,
-    after: int | None = None,
-    before: int | None = None,
+    after: Position = None,
+    before: Position = None,
     thread: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> Entries:
@@ -65,7 +65,7 @@ async def verified(ask: Ask) -> Verification:
 @routes.get("/events")
 async def events(
     ask: Ask,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: After = 0,
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT)] = 0,
 ) -> Events:
     """Entries after an id, oldest first; if there are none, waits up to ``wait`` seconds for some.
@@ -85,7 +85,7 @@ async def events(
 @routes.get("/events/stream", response_class=sse.Stream)
 async def stream(
     ask: Ask, request: Request, resumed: sse.Resumed,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: After = 0,
 ) -> StreamingResponse:  # fmt: skip
     """Entries after an id as server-sent events, and then each new one as it is committed."""
     require_audit(ask)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Query, Request
 
 from opsbook import audit
 from opsbook.access import Principal, sessions, tokens
@@ -26,6 +26,7 @@ from opsbook.web.i18n import Speech
 from opsbook.web.sentences import Names
 from opsbook.web.visit import SESSION
 
+PREFIX = "/api/v1"
 KEY = "opsbook.caller"
 READING = frozenset({"GET", "HEAD"})
 LONGEST = 200
@@ -146,6 +147,11 @@ def asking(request: Request, app: App, who: Annotated[Principal, Depends(caller)
 
 
 Ask = Annotated[Asking, Depends(asking)]
+LARGEST = 2**63 - 1
+Number = Annotated[int, Path(ge=1, le=LARGEST)]
+Position = Annotated[int | None, Query(ge=0, le=LARGEST)]
+After = Annotated[int, Query(ge=0, le=LARGEST)]
+Limit = Annotated[int, Query(ge=1, le=500)]
 
 
 async def record_refusal(request: Request) -> None:
@@ -159,7 +165,7 @@ async def record_refusal(request: Request) -> None:
         return
     app = wired(request)
     route = request.scope.get("route")
-    asked = f"{request.method} {getattr(route, 'path_format', '')}"
+    asked = f"{request.method} {PREFIX}{getattr(route, 'path_format', '')}"
     numbered = ((name, request.path_params.get(f"{name}_id")) for name in ("run", "incident"))
     subject = next(
         (f"{name}:{number}" for name, number in numbered if str(number).isdigit()), "api"

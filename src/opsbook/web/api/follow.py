@@ -8,15 +8,14 @@ ended is its ``run``. What was written while a follower was away comes first whe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import StreamingResponse
 
 from opsbook.base.database import EPOCH, Transaction
 from opsbook.runs import store as run_store
 from opsbook.web.api import runs, sse, store
-from opsbook.web.api.callers import Ask, Asking
+from opsbook.web.api.callers import After, Ask, Asking, Number
 from opsbook.web.api.models import Piece, RunDetail, RunOut, StepOut
 from opsbook.web.api.problems import ProblemRoute
 
@@ -29,8 +28,8 @@ async def stream(
     ask: Ask,
     request: Request,
     resumed: sse.Resumed,
-    run_id: int,
-    after: Annotated[int, Query(ge=0)] = 0,
+    run_id: Number,
+    after: After = 0,
 ) -> StreamingResponse:
     """The run, its steps and their output as server-sent events, until the run has ended."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from opsbook import incidents
 from opsbook.access import Principal
@@ -16,7 +16,7 @@ from opsbook.incidents import store
 from opsbook.incidents.words import spoken
 from opsbook.runs import store as run_store
 from opsbook.web.api import entries, runs
-from opsbook.web.api.callers import Ask, Asking
+from opsbook.web.api.callers import Ask, Asking, Limit, Number, Position
 from opsbook.web.api.models import AlertOut, IncidentDetail, IncidentOut, Incidents, Note, PageOut
 from opsbook.web.api.problems import ProblemRoute
 from opsbook.web.sentences import Names
@@ -29,8 +29,8 @@ async def listed(
     ask: Ask,
     book: str | None = None,
     state: Literal["active"] | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    before: int | None = None,
+    limit: Limit = 50,
+    before: Position = None,
 ) -> Incidents:
     """Incidents newest first, or with ``state=active`` those not resolved, the worst first."""
     books = ask.books("incidents", book)
@@ -57,25 +57,25 @@ async def listed(
 
 
 @routes.get("/incidents/{incident_id}")
-async def one(ask: Ask, incident_id: int) -> IncidentDetail:
+async def one(ask: Ask, incident_id: Number) -> IncidentDetail:
     """One incident with its alerts, pages, timeline and first-response run."""
     return await ask.app.database.read(lambda tx: detail(ask, tx, incident_id))
 
 
 @routes.post("/incidents/{incident_id}/acknowledge")
-async def acknowledge(ask: Ask, incident_id: int, asked: Note) -> IncidentDetail:
+async def acknowledge(ask: Ask, incident_id: Number, asked: Note) -> IncidentDetail:
     """Say "I am on it": paging stops. A person's token is needed."""
     return await _answer(ask, incident_id, incidents.acknowledge, asked.note)
 
 
 @routes.post("/incidents/{incident_id}/resolve")
-async def resolve(ask: Ask, incident_id: int, asked: Note) -> IncidentDetail:
+async def resolve(ask: Ask, incident_id: Number, asked: Note) -> IncidentDetail:
     """Declare it over by hand, although its alerts may still fire."""
     return await _answer(ask, incident_id, incidents.resolve, asked.note)
 
 
 @routes.post("/incidents/{incident_id}/note")
-async def note(ask: Ask, incident_id: int, asked: Note) -> IncidentDetail:
+async def note(ask: Ask, incident_id: Number, asked: Note) -> IncidentDetail:
     """Add words to the timeline."""
     return await _answer(ask, incident_id, incidents.note, asked.note)
 
@@ -111,7 +111,7 @@ def detail(ask: Asking, tx: Transaction, incident_id: int) -> IncidentDetail:
         alerts=[_alert(ask, one) for one in store.alerts_of(tx, incident_id)],
         pages=[PageOut(**one) for one in store.pages_of(tx, incident_id)],
         timeline=entries.shaped(entered, names, ask.language),
-        run=runs.shaped(ask, tx, names, run) if run is not None else None,
+        run=runs.shaped(ask, tx, [run])[0] if run is not None else None,
     )
 
 

@@ -25,7 +25,8 @@ from opsbook.web.api.models import FieldProblem, Problem
 MEDIA_TYPE = "application/problem+json"
 TYPES = {
     400: "bad-request", 401: "not-signed-in", 403: "refused", 404: "not-found",
-    405: "method-not-allowed", 409: "conflict", 413: "too-large", 422: "invalid", 500: "failed",
+    405: "method-not-allowed",
+    429: "too-many-requests", 409: "conflict", 413: "too-large", 422: "invalid", 500: "failed",
 }  # fmt: skip
 NAMED = re.compile(r"parameter (\S+): (.+)", re.DOTALL)
 TYPE_BASE = "urn:opsbook:problem:"

@@ -12,10 +12,10 @@ from starlette.routing import Match
 
 from opsbook import __version__
 from opsbook.web.api import answers, audit, books, checks, follow, incidents, problems, runs
+from opsbook.web.api.callers import PREFIX
 from opsbook.web.api.models import Problem
 from opsbook.web.api.wired import KEY, Wired
 
-PREFIX = "/api/v1"
 NOUNS = (books, checks, incidents, runs, answers, follow, audit)
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 

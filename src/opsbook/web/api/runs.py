@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 from starlette.responses import PlainTextResponse
 
 from opsbook import runs
-from opsbook.access import Principal, approvals
+from opsbook.access import Principal
 from opsbook.base.database import Transaction
 from opsbook.base.errors import Conflict, Invalid, NotFound
 from opsbook.book import Book, check_params
 from opsbook.runs import store as run_store
 from opsbook.web.api import store
-from opsbook.web.api.callers import Ask, Asking
+from opsbook.web.api.callers import After, Ask, Asking, Limit, Number, Position
 from opsbook.web.api.models import (
     ApprovalOut,
     AttemptOut,
@@ -43,8 +43,8 @@ async def listed(
     ask: Ask,
     book: str | None = None,
     state: Annotated[list[State], Query()] = [],  # noqa: B006  FastAPI copies it
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    before: int | None = None,
+    limit: Limit = 50,
+    before: Position = None,
 ) -> Runs:
     """Runs newest first, with what each waits for."""
     books = ask.books("runs", book)
@@ -57,14 +57,13 @@ async def listed(
             )
         rows = sorted(rows, key=lambda row: -row["id"])[:limit]
         following = rows[-1]["id"] if len(rows) == limit else None
-        names = ask.names(tx)
-        return Runs(runs=[shaped(ask, tx, names, row) for row in rows], next=following)
+        return Runs(runs=shaped(ask, tx, rows), next=following)
 
     return await ask.app.database.read(read)
 
 
 @routes.get("/runs/{run_id}")
-async def one(ask: Ask, run_id: int) -> RunDetail:
+async def one(ask: Ask, run_id: Number) -> RunDetail:
     """One run with its steps and attempts."""
 
     def read(tx: Transaction) -> RunDetail:
@@ -81,8 +80,8 @@ async def one(ask: Ask, run_id: int) -> RunDetail:
 )
 async def output(
     ask: Ask,
-    run_id: int,
-    after: Annotated[int, Query(ge=0)] = 0,
+    run_id: Number,
+    after: After = 0,
     step: Annotated[str | None, Query(max_length=200)] = None,
     accept: Annotated[str, Header()] = "",
 ) -> Output:
@@ -194,41 +193,46 @@ def _book_of(ask: Asking, asked: StartRun) -> Book:
     return found[0]
 
 
-def shaped(ask: Asking, tx: Transaction, names: Names, row: Mapping[str, Any]) -> RunOut:
-    """Return a run as the API tells it."""
-    return RunOut(**_about(ask, tx, names, row))
+def shaped(ask: Asking, tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> list[RunOut]:
+    """Return runs as the API tells them."""
+    names = ask.names(tx)
+    waits = store.waits_of(tx, [row["id"] for row in rows if row["state"] == "waiting"])
+    return [RunOut(**_about(ask, names, row, waits.get(row["id"], ()))) for row in rows]
 
 
 def detail(ask: Asking, tx: Transaction, row: Mapping[str, Any]) -> RunDetail:
     """Return a run with its steps."""
+    waits = store.waits_of(tx, [row["id"]] if row["state"] == "waiting" else [])
     steps = [
         StepOut(**{**one, "attempts": [AttemptOut(**attempt) for attempt in one["attempts"]]})
         for one in run_store.steps(tx, row["id"])
     ]
-    return RunDetail(**_about(ask, tx, ask.names(tx), row), steps=steps)
+    about = _about(ask, ask.names(tx), row, waits.get(row["id"], ()))
+    return RunDetail(**about, steps=steps)
 
 
-def _about(ask: Asking, tx: Transaction, names: Names, row: Mapping[str, Any]) -> dict[str, Any]:
+def _about(
+    ask: Asking, names: Names, row: Mapping[str, Any], waits: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
     return {
         **row,
         "started_by_name": names.of(row["started_by"]),
-        "waits": waits(tx, row["id"]) if row["state"] == "waiting" else [],
+        "waits": [_wait(one) for one in waits],
         "url": f"{ask.origin}/runs/{row['id']}",
     }
 
 
-def waits(tx: Transaction, run_id: int) -> list[WaitOut]:
-    """Return what a run waits for, without approvals that are decided already."""
-    found = []
-    for one in run_store.waits(tx, run_id):
-        asked = approvals.get(tx, one["approval_id"]) if one["approval_id"] is not None else None
-        if asked is not None and asked["state"] != "open":
-            continue  # decided; the engine hears of it in a moment
-        found.append(WaitOut(**{**one, "approval": _approval(tx, asked) if asked else None}))
-    return found
-
-
-def _approval(tx: Transaction, row: Mapping[str, Any]) -> ApprovalOut:
-    votes = approvals.votes(tx, row["id"])
-    approved = sum(one["decision"] == "approve" for one in votes)
-    return ApprovalOut(**{**row, "approved": approved})
+def _wait(row: Mapping[str, Any]) -> WaitOut:
+    asked = None
+    if row["approval_id"] is not None:
+        asked = ApprovalOut(
+            id=row["approval_id"],
+            question=row["question"],
+            role=row["approval_role"],
+            need=row["need"],
+            approved=row["approved"],
+            state=row["approval_state"],
+            expires_at=row["expires_at"],
+        )
+    role = row["role"] or row["approval_role"]
+    return WaitOut(**{**row, "role": role, "approval": asked})

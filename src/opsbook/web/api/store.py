@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
 
+from opsbook.access.tables import approval, vote
 from opsbook.audit.tables import entry
 from opsbook.base.database import Transaction
-from opsbook.runs.tables import attempt, output, run, step
+from opsbook.runs.tables import attempt, output, run, step, wait
 
 
 def entries_after(tx: Transaction, after: int, limit: int) -> list[dict[str, Any]]:
@@ -52,3 +54,28 @@ def pieces_after(
         mine &= step.c.key == step_key
     query = sa.select(*columns).select_from(joined).where(mine)
     return tx.rows(query.order_by(output.c.id).limit(limit))
+
+
+def waits_of(tx: Transaction, run_ids: Collection[int]) -> dict[int, list[dict[str, Any]]]:
+    """Return what runs wait for, by run, with the step that waits and the approval it asks for.
+
+    One query however many runs are listed. An approval that is decided is left out: the engine
+    hears of it in a moment, and nobody can answer it any more.
+    """
+    yes = sa.select(sa.func.count()).where(
+        vote.c.approval_id == approval.c.id, vote.c.decision == "approve"
+    )
+    columns = (
+        *wait.c, step.c.key.label("step"), step.c.title, approval.c.question,
+        approval.c.role.label("approval_role"), approval.c.need, approval.c.expires_at,
+        approval.c.state.label("approval_state"), yes.scalar_subquery().label("approved"),
+    )  # fmt: skip
+    joined = wait.join(step, step.c.id == wait.c.step_id).outerjoin(
+        approval, approval.c.id == wait.c.approval_id
+    )
+    undecided = wait.c.approval_id.is_(None) | (approval.c.state == "open")
+    mine = wait.c.run_id.in_(list(run_ids)) & undecided
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in tx.rows(sa.select(*columns).select_from(joined).where(mine).order_by(wait.c.id)):
+        found.setdefault(row["run_id"], []).append(row)
+    return found

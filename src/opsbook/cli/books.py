@@ -1,0 +1,84 @@
+"""Reading books for ``validate`` and ``up``: each book, and everything wrong with it, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opsbook.book import Book, BookError, Problem, Vocabulary, load, read_folder
+from opsbook.cli import failure, output, words
+
+
+@dataclass(frozen=True)
+class Read:
+    """A folder, and either the book in it or what is wrong with it."""
+
+    folder: Path
+    book: Book | None
+    problems: tuple[Problem, ...]
+
+
+def read(folders: Iterable[Path], vocabulary: Vocabulary) -> list[Read]:
+    """Read every folder; a bad one does not hide what is wrong with the next."""
+    found: list[Read] = []
+    for folder in folders:
+        try:
+            book = load(read_folder(folder), vocabulary)
+        except BookError as error:
+            found.append(Read(folder, None, error.problems))
+        else:
+            found.append(Read(folder, book, ()))
+    return found
+
+
+def place(folder: Path, problem: Problem) -> str:
+    """Return ``file:line:col`` with the path from here, which terminals and editors can open."""
+    file = str(folder) if problem.file == str(folder) else str(folder / problem.file)
+    return f"{file}:{problem.line}:{problem.column}"
+
+
+def complain(read_books: Iterable[Read]) -> None:
+    """Write every problem to standard error, one a line."""
+    for one in read_books:
+        for problem in one.problems:
+            told = str(problem).removeprefix(f"{problem.file}:{problem.line}:{problem.column}")
+            failure.line(f"{place(one.folder, problem)}{output.clean(told)}")
+
+
+def counts(book: Book) -> str:
+    """Return how much there is of what in a book."""
+    return ", ".join(
+        (
+            words.plural(len(book.checks), "check"),
+            words.plural(len(book.rules), "rule"),
+            words.plural(len(book.routines), "routine"),
+            words.plural(len(book.runbooks), "runbook"),
+        )
+    )
+
+
+def as_data(one: Read) -> dict[str, Any]:
+    """Return a book that was read, for scripts."""
+    book = one.book
+    about = {
+        "id": book.id,
+        "title": str(book.title),
+        "revision": str(book.revision),
+        "checks": len(book.checks),
+        "rules": len(book.rules),
+        "routines": len(book.routines),
+        "runbooks": len(book.runbooks),
+    } if book else None  # fmt: skip
+    problems = [
+        {
+            "file": place(one.folder, problem).rsplit(":", 2)[0],
+            "line": problem.line,
+            "column": problem.column,
+            "message": problem.message,
+            "remedy": problem.remedy,
+        }
+        for problem in one.problems
+    ]
+    return {"path": str(one.folder), "valid": book is not None, "book": about, "problems": problems}

@@ -1,0 +1,13 @@
+"""``opsbook incidents``: its commands are the files of this folder; alone it lists."""
+
+from __future__ import annotations
+
+import click
+
+from opsbook.cli import words
+from opsbook.cli.root import Lazy
+
+
+@click.group(cls=Lazy, package=__name__, lines=words.INCIDENTS, default="list")
+def command() -> None:
+    """Incidents: what people respond to."""

@@ -1,0 +1,215 @@
+"""What ``opsbook up`` shows: the start, one line per event, the stop.
+
+Three forms of the same: at a terminal with color and a sign of life while something takes time,
+elsewhere plain lines that are flushed one by one (a service manager reads them), and JSON lines for
+scripts. The last line of the start has the URL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+from zoneinfo import ZoneInfo
+
+from opsbook.cli import books, output, words
+from opsbook.settings import LOOPBACK
+
+if TYPE_CHECKING:
+    from rich.console import Console as Terminal
+
+    from opsbook.app import App
+
+MOST_CHECKS = 8
+SIGNS = {
+    "■": (
+        "alert.fired", "incident.opened", "incident.unanswered", "incident.nobody_on_duty",
+        "incident.runbook_refused", "incident.fired_again", "page.failed", "page.unaddressed",
+        "routine.refused", "run.failed", "step.failed", "access.refused", "approval.refused",
+    ),
+    "▲": ("step.interrupted", "incident.pages_nobody", "page.delayed", "approval.expired"),
+    "⏳": ("approval.requested", "step.waiting"),
+    "◐": ("run.started", "step.started", "incident.acknowledged", "incident.paged"),
+    "●": (
+        "incident.resolved", "alert.resolved", "run.succeeded", "step.succeeded",
+        "approval.approved", "step.confirmed", "page.sent",
+    ),
+    "‖": ("run.cancelled", "step.cancelled", "step.skipped", "approval.rejected", "approval.void"),
+}  # fmt: skip
+SIGN_OF = {action: sign for sign, actions in SIGNS.items() for action in actions}
+"""The sign of an entry by its action: who must act is red, and only that."""
+
+
+class Console(Protocol):
+    """How a server's life is told."""
+
+    def working(self, text: str) -> contextlib.AbstractContextManager[None]:
+        """Show that something is being done until it is."""
+
+    def started(self, app: App) -> None:
+        """Tell what was loaded, as whom steps run, and where to sign in."""
+
+    def event(self, entry: dict[str, Any]) -> None:
+        """Tell one audit entry."""
+
+    def trouble(self, parked: dict[str, Any]) -> None:
+        """Tell of an event that could not be handled yet."""
+
+    def told(self, text: str) -> None:
+        """Tell that the server stops."""
+
+
+def choose(form: str) -> Console:
+    """Return the console that fits where the output goes."""
+    if form == "json":
+        return Scripted()
+    return Live() if sys.stdout.isatty() else Plain()
+
+
+class Plain:
+    """Plain lines."""
+
+    zone: ZoneInfo | None = None
+
+    @contextlib.contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Say nothing: a line that is over when it is read tells nobody anything."""
+        yield
+
+    def started(self, app: App) -> None:
+        """Tell the start, the URL last."""
+        running = app.library.books()
+        zones = {book.timezone for book in running}
+        self.zone = ZoneInfo(zones.pop()) if len(zones) == 1 else None
+        for shape, name, text in about(app):
+            self.line(shape, f"{name:<8} {text}")
+        self.line("●", app.url)
+
+    def event(self, entry: dict[str, Any]) -> None:
+        """Write time, sign and sentence."""
+        at = output.moment(entry["at"])
+        time = at.astimezone(self.zone).strftime("%H:%M:%S") if at else ""
+        self.line(SIGN_OF.get(entry["action"], "○"), output.sentence(entry), time)
+
+    def trouble(self, parked: dict[str, Any]) -> None:
+        """Write what is stuck, and why."""
+        self.line("■", output.clean(words.UP_PARKED.format(**parked)))
+
+    def told(self, text: str) -> None:
+        """Write a line."""
+        self.line("‖", text)
+
+    def line(self, shape: str, text: str, time: str = "") -> None:
+        """Write one line, at once."""
+        output.say(f"{time} {shape} {text}".lstrip())
+
+
+class Live(Plain):
+    """A terminal: color where somebody should look, a wheel while something takes time."""
+
+    def __init__(self) -> None:
+        from rich.console import Console as Terminal
+
+        self.terminal: Terminal = Terminal(highlight=False, markup=False, emoji=False)
+
+    @contextlib.contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Turn a wheel beside the text until it is done."""
+        with self.terminal.status(text, spinner="dots"):
+            yield
+
+    def started(self, app: App) -> None:
+        """Tell the start, and how to stop."""
+        super().started(app)
+        self.terminal.print(f"  {words.UP_STOP_HINT}", style="dim")
+
+    def line(self, shape: str, text: str, time: str = "") -> None:
+        """Write one line; only its sign is colored."""
+        from rich.text import Text
+
+        told = Text()
+        if time:
+            told.append(f"{time} ", style="dim")
+        told.append(shape, style=output.COLORS.get(shape, "" if shape == "●" else "dim"))
+        told.append(f" {text}")
+        self.terminal.print(told, soft_wrap=True)
+
+
+class Scripted:
+    """One JSON object a line: ``started``, then ``entry`` by ``entry``, then ``stopped``."""
+
+    @contextlib.contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Say nothing."""
+        yield
+
+    def started(self, app: App) -> None:
+        """Tell the start."""
+        output.as_json_line(
+            {
+                "event": "started",
+                "url": app.url,
+                "pid": os.getpid(),
+                "data": str(app.places.data),
+                "steps_user": step_user(app),
+                "sign_in_link": app.sign_in_link,
+                "books": [
+                    {"id": book.id, "revision": str(book.revision)} for book in app.library.books()
+                ],
+            }
+        )
+
+    def event(self, entry: dict[str, Any]) -> None:
+        """Tell an entry as the API has it."""
+        output.as_json_line({"event": "entry", **entry})
+
+    def trouble(self, parked: dict[str, Any]) -> None:
+        """Tell what is stuck, and why."""
+        shown = ("consumer", "event_id", "kind", "subject", "attempts", "error")
+        output.as_json_line({"event": "stuck", **{name: parked[name] for name in shown}})
+
+    def told(self, text: str) -> None:
+        """Tell the stop."""
+        stages = {words.UP_STOPPING: "stopping", words.UP_STOPPED: "stopped"}
+        output.as_json_line({"event": stages.get(text, "note"), "text": text})
+
+
+def about(app: App) -> Iterator[tuple[str, str, str]]:
+    """Yield what a person should know of a server that has started: sign, word, sentence."""
+    for book in app.library.books():
+        told = words.UP_BOOK.format(id=book.id, title=book.title, revision=book.revision[:12])
+        yield "●", words.BOOK_WORD, f"{told} · {books.counts(book)}"
+        if book.checks:
+            named = list(book.checks)[:MOST_CHECKS]
+            more = len(book.checks) - len(named)
+            rest = words.UP_MORE.format(n=more) if more else ""
+            yield "●", words.WATCHES_WORD, ", ".join(named) + rest
+    form = words.UP_DATABASE if app.settings.database else words.UP_DATA
+    kind = (app.settings.database or "sqlite").partition(":")[0]
+    yield "●", words.DATA_WORD, form.format(data=app.places.data, database=kind)
+    yield steps(app)
+    if not LOOPBACK.fullmatch(app.address[0]):
+        yield "▲", words.NETWORK_WORD, words.UP_EXPOSED.format(host=app.address[0])
+    if app.sign_in_link:
+        yield "○", words.SIGN_IN_WORD, words.UP_LINK.format(link=app.sign_in_link)
+
+
+def steps(app: App) -> tuple[str, str, str]:
+    """Return as whom steps run, and plainly what that means where it is this server's own user."""
+    user = step_user(app)
+    if app.places.user is not None and app.places.user[0] != 0:
+        return "●", words.STEPS_WORD, words.UP_STEPS_OTHER.format(user=user)
+    form = words.UP_STEPS_ROOT if os.geteuid() == 0 else words.UP_STEPS_SELF
+    return "▲", words.STEPS_WORD, form.format(user=user)
+
+
+def step_user(app: App) -> str:
+    """Return the name of the user that steps run as."""
+    number = app.places.user[0] if app.places.user is not None else os.geteuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"uid {number}"

@@ -1,0 +1,180 @@
+"""What pages say about wishes, refusals and how things ended, in the visitor's language.
+
+The packages below write such sentences in English, with the values in them: errors, the reason a
+run ended. A sentence that is known here is recognised by its pattern, taken apart and said again in
+the visitor's language; one that is not is shown as it was said, which is still what is wrong, with
+which value, and what to do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Final
+
+from opsbook.base.errors import OpsbookError
+from opsbook.web.i18n import N_, Speech
+
+DONE: Final[Mapping[str, str]] = {
+    "acknowledged": N_("Acknowledged. It is yours."),
+    "resolved": N_("Resolved."),
+    "noted": N_("Note added."),
+    "started": N_("Started."),
+    "approved": N_("Approved."),
+    "rejected": N_("Rejected."),
+    "confirmed": N_("Confirmed."),
+    "decided": N_("Decided."),
+    "cancelled": N_("Cancelling."),
+    "looked": N_("Looked just now."),
+    "kept": N_("Kept."),
+    "password": N_("The password is set."),
+    "revoked": N_("The token no longer works."),
+    "closed": N_("Signed out everywhere else."),
+    "read": N_("All read."),
+    "verified": N_("Verified."),
+}
+"""What a page says once after a wish was fulfilled. A cookie names one; its words are only ours."""
+
+KNOWN: Final = (
+    N_("That name and password do not fit together."),
+    N_("Try again, or ask an administrator for a sign-in link."),
+    N_("Signing in failed too often."),
+    N_("Wait %(minutes)s min, or ask an administrator for a sign-in link."),
+    N_("Sign in first."),
+    N_("No page has the address %(path)s."),
+    N_("Check the address, or search for what you want."),
+    N_("Sign in, then try again."),
+    N_("This form was made for another session."),
+    N_("Go back, reload the page and send it again."),
+    N_("This request came from another site."),
+    N_("Open Opsbook in its own tab and try again there."),
+    N_("The request is larger than %(size)s KiB."),
+    N_("Send less at once."),
+    N_("You may not do this."),
+    N_("There is no such thing here."),
+    N_("This was already decided, or has changed since you looked."),
+    N_("Reload the page to see who has it."),
+    N_("Incident %(id)s is already %(state)s."),
+    N_("There is no incident %(id)s."),
+    N_("There is no run %(id)s."),
+    N_("There is no page %(id)s."),
+    N_("The note is empty."),
+    N_("Write what you saw or did."),
+    N_("%(who)s has no %(permission)s in the book %(book)s."),
+    N_("%(who)s is nobody in the book %(book)s."),
+    N_("Ask for a role with %(permission)s in the book's people. Roles that have it: %(roles)s."),
+    N_("%(who)s may not approve this: %(because)s, and the book forbids approving one's own work."),
+    N_("they started it"),
+    N_("it runs because of them"),
+    N_("they set its parameters"),
+    N_("they wrote this revision of the book"),
+    N_("Ask somebody else with the role %(role)s."),
+    N_("Ask somebody else who has runs:write."),
+    N_("%(who)s has approved this already; %(n)s of %(need)s did."),
+    N_("%(who)s may not decide this: it takes the role %(role)s, which they do not have."),
+    N_("%(who)s may not decide this: it takes the permission runs:write, which they do not have."),
+    N_("Ask somebody with the role %(role)s."),
+    N_("Ask somebody who has runs:write."),
+    N_("This was approved already (%(when)s)."),
+    N_("This was rejected (%(when)s)."),
+    N_("Nobody decided in time: the approval expired (%(when)s)."),
+    N_("What was asked has changed, or is not wanted any more (%(when)s)."),
+    N_("Nothing is left to decide."),
+    N_("Start it again if needed."),
+    N_("What is asked has changed since you looked."),
+    N_("Reload the page and read it again."),
+    N_("It has %(n)s characters; %(most)s are the fewest."),
+    N_("It has %(n)s characters; %(most)s are the most."),
+    N_("It is the name you sign in with."),
+    N_("It is made of fewer than four different characters."),
+    N_("The password cannot be used."),
+    N_("A short sentence that only you would say is good and easy to keep in mind."),
+    N_("The two passwords are not the same."),
+    N_("Type both again."),
+    N_("Choose for how long the token is good."),
+    N_("There is no such token of yours."),
+    N_("A token cannot be made for: %(scopes)s."),
+    N_("Choose from %(known)s."),
+    N_("There is no book %(book)s here that you may read."),
+    N_("The book %(book)s has no check %(check)s."),
+    N_("It may have been removed from the book; see the list of checks."),
+    N_("The book %(book)s has no runbook %(runbook)s."),
+    N_("The book %(book)s has no file %(file)s."),
+    N_("Too many live pages are open."),
+    N_("Close some tabs."),
+    N_("The chain is being verified already."),
+    N_("Wait for it to end; the result is shown here."),
+    N_("parameter %(name)s: is required."),
+    N_("parameter %(name)s: %(value)s is not one of its choices."),
+    N_("parameter %(name)s: %(value)s does not match its pattern."),
+    N_("parameter %(name)s: %(value)s is outside its range."),
+    N_("parameter %(name)s: this runbook has no such parameter."),
+    N_("exit code %(code)s"),
+    N_("ended by signal %(signal)s"),
+    N_("the server stopped while it ran, and how it ended is not known"),
+    N_("approved by %(who)s"),
+    N_("rejected by %(who)s"),
+    N_("nobody approved within %(span)s"),
+    N_("the approval was withdrawn"),
+    N_("what was to be approved has changed since"),
+    N_("nobody did it within %(span)s"),
+    N_("done by %(who)s"),
+    N_("taken as done by %(who)s"),
+    N_("nobody allowed this run to change anything"),
+    N_("the run was cancelled, so that nobody is waited for"),
+    N_("took longer than the %(limit)s its runbook allows"),
+    N_("it saved an empty value, and it is not `optional`"),
+    N_("the book has no check %(check)s"),
+    N_("accepted: %(what)s."),
+    N_("one of %(choices)s"),
+    N_("text on one line"),
+    N_("an integer from %(low)s up to %(high)s"),
+    N_("a number from %(low)s up to %(high)s"),
+    N_("a duration such as 30s or 1h30m"),
+)
+"""Sentences of the packages below that are known here; `%(name)s` stands for a value in them."""
+
+
+def error(speech: Speech, found: OpsbookError) -> str:
+    """Return an error's sentence and its remedy in the visitor's language."""
+    return f"{told(speech, found.message)} {told(speech, found.remedy)}".strip()
+
+
+def told(speech: Speech, said: str) -> str:
+    """Return a sentence, or several, in the visitor's language as far as they are known."""
+    if not said or speech.language == "en":
+        return said
+    whole = _one(speech, said)
+    if whole is not None:
+        return whole
+    parts = re.split(r"(?<=[.!?]) (?=[A-Z]|accepted:)", said)
+    return " ".join(_one(speech, part) or _tail(speech, part) for part in parts)
+
+
+def _tail(speech: Speech, said: str) -> str:
+    """Return ``name: why`` with the reason said, where the name is somebody's own words."""
+    name, colon, why = said.rpartition(": ")
+    return f"{name}{colon}{_one(speech, why) or why}"
+
+
+def _one(speech: Speech, said: str) -> str | None:
+    for sentence, expression in _known():
+        found = expression.fullmatch(said)
+        if found is not None:
+            values = {name: told(speech, value) for name, value in found.groupdict().items()}
+            return speech.say(sentence, **values)
+    return None
+
+
+@cache
+def _known() -> list[tuple[str, re.Pattern[str]]]:
+    """Return each known sentence with an expression that takes its values out of it."""
+    found = []
+    for sentence in KNOWN:
+        parts = re.split(r"%\((\w+)\)s", sentence)
+        text = "".join(
+            f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts)
+        )
+        found.append((sentence, re.compile(text, re.DOTALL)))
+    return found

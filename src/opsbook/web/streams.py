@@ -1,0 +1,98 @@
+"""The two streams of pages: ``/live`` says what changed, ``/runs/N/output`` what steps write."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import PlainTextResponse, Response
+
+from opsbook.base.database import Transaction
+from opsbook.base.errors import NotFound
+from opsbook.runs import store as runs
+from opsbook.web import live
+from opsbook.web.live import BEAT, HEARTBEAT, LIFE, Ended, Topics
+from opsbook.web.visit import Visit
+from opsbook.web.who import Visitor
+
+router = APIRouter(include_in_schema=False)
+PIECES = 200
+OVER = frozenset({"succeeded", "failed", "cancelled"})
+
+
+@router.get("/live")
+async def changed(visit: Visitor, topics: str = "", since: str = "") -> Response:
+    """Say which of a page's topics changed, from the moment it was rendered on."""
+    kept = visit.kept
+    wanted = Topics(topics)
+    told = live.changes(
+        kept.streams, kept.app.hub, wanted, lambda: kept.changes.behind(since, wanted)
+    )
+    return kept.streams.answer(_whose(visit), told)
+
+
+@router.get("/runs/{run_id}/output")
+async def output(visit: Visitor, run_id: int, after: int = 0) -> Response:
+    """Stream pieces of output after a piece's number, until the run is over."""
+    await visit.kept.app.database.read(lambda tx: _run(tx, visit, run_id))
+    last = visit.request.headers.get("last-event-id", "")
+    after = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else after
+    return visit.kept.streams.answer(_whose(visit), _pieces(visit, run_id, after))
+
+
+@router.get("/runs/{run_id}/output/{attempt_id}.txt")
+async def whole(visit: Visitor, run_id: int, attempt_id: int) -> Response:
+    """Return everything that is kept of one attempt's output, as plain text."""
+
+    def read(tx: Transaction) -> str:
+        _run(tx, visit, run_id)
+        mine = {one["id"] for step in runs.steps(tx, run_id) for one in step["attempts"]}
+        if attempt_id not in mine:
+            raise NotFound(f"Run {run_id} has no attempt {attempt_id}.")
+        return "".join(one["text"] for one in runs.output(tx, attempt_id))
+
+    return PlainTextResponse(await visit.kept.app.database.read(read))
+
+
+def _run(tx: Transaction, visit: Visit, run_id: int) -> dict[str, Any]:
+    row = runs.get(tx, run_id)
+    if row is None or row["book"] not in {book.id for book in visit.books("runs:read")}:
+        raise NotFound(f"There is no run {run_id}.")
+    return row
+
+
+async def _pieces(visit: Visit, run_id: int, after: int) -> AsyncIterator[str]:
+    app, streams = visit.kept.app, visit.kept.streams
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + LIFE
+    listener = app.hub.subscribe(f"run:{run_id}".__eq__)
+
+    def read(tx: Transaction) -> tuple[bool, list[dict[str, Any]]]:
+        row = runs.get(tx, run_id)
+        over = row is None or row["state"] in OVER
+        return over, runs.stored_after(tx, run_id, after, PIECES)
+
+    try:
+        while loop.time() < ends:
+            over, found = await app.database.read(read)
+            for one in found:
+                after = one["id"]
+                piece = {"attempt": one["attempt_id"], "end": one["id"], "text": one["text"]}
+                yield f"id: {after}\n{live.event('output', piece)}"
+            if len(found) == PIECES:
+                continue
+            if over:
+                yield live.event("end", {})
+                return
+            if not await streams.first(listener.changed(), HEARTBEAT):
+                yield BEAT
+    except Ended:
+        return
+    finally:
+        listener.close()
+
+
+def _whose(visit: Visit) -> str:
+    return str(visit.session["digest"]) if visit.session is not None else "nobody"

@@ -1,0 +1,223 @@
+"""Today: one sentence, then what needs me, what waits, how it is, who is on duty, what is next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from opsbook import people
+from opsbook.base import events
+from opsbook.base.database import Transaction
+from opsbook.book import Book
+from opsbook.routines import store as routines
+from opsbook.web import (
+    health,
+    incidents,
+    pages,
+    readings,
+    sentences,
+    store,
+    waiting,
+    words,
+)
+from opsbook.web.visit import Visit
+from opsbook.web.who import Visitor
+
+router = APIRouter(include_in_schema=False)
+
+MOST_BAD: Final = 6
+MOST_ROUTINES: Final = 5
+FAILED_FOR: Final = timedelta(days=2)
+TOPICS: Final = "incidents checks runs approvals pages parked books alerts"
+
+
+@router.get("/")
+async def today(visit: Visitor) -> Response:
+    """Show the day."""
+    values = await pages.read(visit, lambda tx: _read(tx, visit))
+    return pages.show(visit, "today/page.html", values, topics=TOPICS)
+
+
+def _read(tx: Transaction, visit: Visit) -> dict[str, Any]:
+    names = sentences.Names(tx, visit.speech, visit.kept.app.library)
+    found = incidents.active(tx, visit, names)
+    mine = [one for one in found if one["state"] == "open" and one["may_answer"]]
+    waits = waiting.listed(tx, visit)
+    for_me = [one for one in waits if one.mine]
+    rows: list[readings.Row] = []
+    bad: list[readings.Row] = []
+    services: list[dict[str, Any]] = []
+    for book in visit.books("checks:read"):
+        seen = readings.rows(tx, visit.speech, visit.now, book)
+        rows += seen
+        services += _services(visit, book, seen)
+        shown = [one for one in seen if one.state not in {"ok", "new"}][:MOST_BAD]
+        bad += readings.with_sparks(tx, visit.speech, visit.now, book, shown)
+    counted = Counter(one.state for one in rows)
+    troubles = _troubles(tx, visit, names)
+    not_fine = sum(one.state not in {"ok", "new"} for one in rows)
+    return {
+        "sentence": _sentence(visit, mine, for_me, rows, troubles),
+        "troubles": troubles,
+        "mine": mine,
+        "others": [one for one in found if one not in mine],
+        "waits": for_me,
+        "waits_others": [one for one in waits if not one.mine][:MOST_BAD],
+        "checks": {
+            "total": len(rows),
+            "counts": [(state, counted[state]) for state in readings.WEIGHT if counted[state]],
+            "services": services,
+            "bad": sorted(bad, key=lambda one: _weight(one.state))[:MOST_BAD],
+            "more": max(0, not_fine - MOST_BAD),
+        },
+        "duty": _duty(visit),
+        "routines": _routines(tx, visit),
+    }
+
+
+def _sentence(
+    visit: Visit, mine: Sequence[dict[str, Any]], waits: Sequence[waiting.Wait],
+    rows: Sequence[readings.Row], troubles: Sequence[dict[str, Any]],
+) -> str:  # fmt: skip
+    """Say the day in one sentence: who needs me first, then how it is."""
+    say, say_n = visit.speech.say, visit.speech.say_n
+    parts = []
+    if mine:
+        parts.append(say_n("%(n)s incident needs you.", "%(n)s incidents need you.", len(mine)))
+    if waits:
+        parts.append(say_n("%(n)s thing waits for you.", "%(n)s things wait for you.", len(waits)))
+    if any(not one["mild"] for one in troubles):
+        parts.append(say("Opsbook itself is in trouble."))
+    bad = sum(one.state not in {"ok", "new"} for one in rows)
+    if not visit.books("checks:read"):
+        parts.append(say("Your account has no role that shows checks."))
+    elif not rows:
+        parts.append(say("Nothing is watched yet."))
+    elif bad:
+        parts.append(say_n("%(n)s check is not ok.", "%(n)s checks are not ok.", bad))
+    elif not parts:
+        fine = sum(one.state == "ok" for one in rows)
+        told = say_n("%(n)s check is fine.", "%(n)s checks are fine.", fine)
+        parts.append(told if fine else say("The first looks are under way."))
+    if not mine and not waits:
+        parts.append(say("Nothing needs you."))
+    return " ".join(parts)
+
+
+def _troubles(tx: Transaction, visit: Visit, names: sentences.Names) -> list[dict[str, Any]]:
+    """Return what is wrong with Opsbook itself: it must be louder than what it watches."""
+    say = visit.speech.say
+    found: list[dict[str, Any]] = []
+
+    def trouble(
+        title: str, text: Any, *, mild: bool = False, link: str = "", word: str = ""
+    ) -> None:
+        found.append({"title": title, "text": text, "mild": mild, "link": link, "link_word": word})
+
+    for loop in health.failing(visit.kept.app):
+        told: Any = say("%(n)s times in a row: %(error)s.", n=loop.failures, error=loop.error)
+        if loop.last_ok is not None:
+            since = words.moment(visit.speech, loop.last_ok, visit.now, visit.zone)
+            told = visit.html("%(said)s Last worked %(since)s.", said=told, since=since)
+        trouble(say("“%(loop)s” fails and is tried again.", loop=loop.name), told)
+    for row in events.list_parked(tx)[:3]:
+        told = say(
+            "%(consumer)s could not handle %(kind)s of %(subject)s (%(n)s tries): %(error)s",
+            consumer=row["consumer"], kind=row["kind"], subject=row["subject"],
+            n=row["attempts"], error=row["error"],
+        )  # fmt: skip
+        trouble(say("An event is stuck and is tried again."), told)
+    for run_id, why in list(visit.kept.app.engine.trouble.items())[:3]:
+        trouble(
+            say("Run %(id)s cannot move on and is tried again.", id=run_id), why,
+            link=f"/runs/{run_id}", word=say("run %(id)s", id=run_id),
+        )  # fmt: skip
+    books = {book.id for book in visit.books("incidents:read")}
+    for row in store.failed_pages(tx, visit.now - FAILED_FOR):
+        if row["book"] not in books:
+            continue
+        told = say(
+            "%(title)s: %(channel)s failed after %(n)s tries: %(error)s",
+            title=row["title"], channel=row["channel"], n=row["attempts"], error=row["error"],
+        )  # fmt: skip
+        who = names.person(row["book"], row["person"])
+        trouble(
+            say("A page did not reach %(who)s.", who=who), told,
+            mild=True, link=row["path"], word=say("Open what it was about"),
+        )  # fmt: skip
+    if not visit.kept.app.lease.held:
+        trouble(
+            say("Another server decides."),
+            say("This one shows pages and stands by; it takes over when the other falls silent."),
+            mild=True,
+        )
+    return found
+
+
+def _services(visit: Visit, book: Book, rows: Sequence[readings.Row]) -> list[dict[str, Any]]:
+    """Return each service with its worst check's state and what its checks saw, in one line."""
+    found = []
+    for name in [*book.services, None]:
+        mine = [one for one in rows if book.checks[one.id].service == name]
+        if not mine:
+            continue
+        title = words.text(visit.speech, book.services[name].title) if name else ""
+        worst: str = min((one.state for one in mine), key=_weight)
+        found.append(
+            {
+                "title": title or visit.speech.say("Others"),
+                "state": worst,
+                "checks": mine,
+            }
+        )
+    return found
+
+
+def _weight(state: str) -> int:
+    return readings.WEIGHT.get(state, 3)
+
+
+def _duty(visit: Visit) -> list[dict[str, str]]:
+    """Return who is called, by team."""
+    found = []
+    for book in visit.books("incidents:read"):
+        for team in book.teams.values():
+            named = [
+                words.text(visit.speech, book.people[one].name)
+                for one in people.on_duty(book, team.id, visit.now)
+                if one in book.people
+            ]
+            if named:
+                title = words.text(visit.speech, team.title) if team.title else team.id
+                found.append({"team": title, "first": named[0], "then": ", ".join(named[1:3])})
+    return found
+
+
+def _routines(tx: Transaction, visit: Visit) -> list[dict[str, Any]]:
+    """Return what the calendar starts next."""
+    found: list[dict[str, Any]] = []
+    for book in visit.books("runs:read"):
+        zone = ZoneInfo(book.timezone)
+        planned = {row["routine"]: row for row in routines.states(tx, book.id)}
+        runs = [row["last_run_id"] for row in planned.values() if row["last_run_id"]]
+        last = store.states_of(tx, runs)
+        for routine in book.routines.values():
+            row: dict[str, Any] = planned.get(routine.id) or {"next_at": None, "last_run_id": 0}
+            at = row["next_at"] or book.schedule(routine.id).next_after(visit.now)
+            found.append(
+                {
+                    "title": words.text(visit.speech, routine.title),
+                    "path": f"/book/{book.id}/runbooks/{routine.runbook}",
+                    "at": at,
+                    "when": words.clock_time(visit.speech, at, visit.now, zone),
+                    "last": last.get(row["last_run_id"]),
+                    "zone": zone,
+                }
+            )
+    return sorted(found, key=lambda one: one["at"])[:MOST_ROUTINES]

@@ -1,0 +1,163 @@
+"""Who is waited for: approvals, manual steps and interrupted steps, for me or for somebody else.
+
+Who may answer is decided where the answer is taken; here the same rule (`access.model.rule`, asked
+with what one query brought for all rows) chooses between a button and the name of the one it waits
+for. A button that would be refused is a promise broken at three in the morning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from opsbook.access import model
+from opsbook.access.errors import NotApproved, Settled
+from opsbook.base.database import Transaction
+from opsbook.book import Book
+from opsbook.web import store, words
+from opsbook.web.i18n import N_, Speech
+from opsbook.web.visit import Visit
+
+KINDS: Final = {"approval": N_("Approve"), "person": N_("Confirm"), "decision": N_("Decide")}
+
+
+@dataclass(frozen=True)
+class Wait:
+    """One thing that waits, as a row of a list."""
+
+    run: int
+    title: str
+    step: str
+    asks: str
+    verb: str
+    whom: str
+    mine: bool
+    since: datetime
+    due_at: datetime | None
+    zone: ZoneInfo
+
+
+def listed(tx: Transaction, visit: Visit) -> list[Wait]:
+    """Return what waits for a person in the visitor's books, the most urgent first.
+
+    Read once for a visit: the frame counts what the page shows.
+    """
+    if visit.waits is not None:
+        return visit.waits
+    books = {book.id: book for book in visit.books("runs:read")}
+    found = store.waits(tx, list(books)) if books else []
+    voted = store.votes(tx, [row["approval_id"] for row in found if row["approval_id"]])
+    shown = [
+        shaped(visit, books[row["book"]], row, voted.get(row["approval_id"], [])) for row in found
+    ]
+    visit.waits = sorted(shown, key=lambda one: (one.due_at is None, one.due_at or one.since))
+    return visit.waits
+
+
+def for_me(tx: Transaction, visit: Visit) -> list[Wait]:
+    """Return what waits for the visitor."""
+    return [one for one in listed(tx, visit) if one.mine]
+
+
+def shaped(visit: Visit, book: Book, row: Mapping[str, Any], votes: list[dict[str, Any]]) -> Wait:
+    """Return one wait as a row."""
+    say, verb = visit.speech.say, KINDS[row["kind"]]
+    asked = {
+        "approval": row["question"] or row["step_title"],
+        "person": row["step_title"],
+        "decision": say("%(step)s was interrupted. What now?", step=row["step_title"]),
+    }[row["kind"]]
+    return Wait(
+        run=row["run_id"],
+        title=_title(visit, book, row),
+        step=row["key"],
+        asks=asked.strip().split("\n")[0][:160],
+        verb=say(verb),
+        whom=whom(visit.speech, book, row),
+        mine=may_answer(visit, book, row, votes),
+        since=row["since"],
+        due_at=row["due_at"] or row["expires_at"],
+        zone=ZoneInfo(book.timezone),
+    )
+
+
+def _title(visit: Visit, book: Book, row: Mapping[str, Any]) -> str:
+    runbook = book.runbooks.get(row["runbook"])
+    return words.text(visit.speech, runbook.title) if runbook is not None else row["run_title"]
+
+
+def may_answer(
+    visit: Visit, book: Book, row: Mapping[str, Any], votes: list[dict[str, Any]]
+) -> bool:
+    """Tell whether the visitor's answer would be taken."""
+    who, role = visit.who, role_of(row)
+    if row["kind"] != "approval":
+        needs_role = role is not None and row["kind"] == "person"
+        return who.holds(role or "", book) if needs_role else who.may("runs:write", book)
+    try:
+        model.rule(
+            _asked(book, row), _voter(visit, book, role), _given(votes), "approve", visit.now
+        )
+    except (NotApproved, Settled):
+        return False
+    return True
+
+
+def _asked(book: Book, row: Mapping[str, Any]) -> model.Asked:
+    because = row["excluded_because"] or {}
+    return model.Asked(
+        state=row["approval_state"],
+        role=role_of(row),
+        need=row["need"],
+        excluded={one: because.get(str(one), "started") for one in row["excluded"]},
+        record=row["self_approval"] == "record" and book.self_approval == "record",
+        expires_at=row["expires_at"],
+    )
+
+
+def _voter(visit: Visit, book: Book, role: str | None) -> model.Voter:
+    who = visit.who
+    entitled = who.holds(role, book) if role else who.may("runs:write", book)
+    return model.Voter(who.account_id, who.login, True, True, entitled)
+
+
+def _given(votes: list[dict[str, Any]]) -> list[model.Vote]:
+    return [model.Vote(one["account_id"], one["decision"]) for one in votes]
+
+
+def excluded(visit: Visit, row: Mapping[str, Any]) -> bool:
+    """Tell whether the visitor started, caused or wrote what is to be approved."""
+    return visit.who.account_id in (row["excluded"] or ())
+
+
+def why_not(visit: Visit, book: Book, row: Mapping[str, Any], votes: list[dict[str, Any]]) -> str:
+    """Say why the visitor is not asked, where that is not plain from whom it waits for."""
+    say = visit.speech.say
+    if any(vote["account_id"] == visit.who.account_id for vote in votes):
+        return say("You have approved; one more person is needed.")
+    if row["kind"] == "approval" and excluded(visit, row):
+        return say("You started it, caused it or wrote it, so somebody else approves.")
+    return ""
+
+
+def role_of(row: Mapping[str, Any]) -> str | None:
+    """Return the role a wait names."""
+    role: str | None = row["role"] or row.get("approval_role")
+    return role
+
+
+def whom(speech: Speech, book: Book, row: Mapping[str, Any]) -> str:
+    """Say who is waited for: the role, and the people in the book who hold it."""
+    role = role_of(row)
+    if role is None:
+        return speech.say("waits for anybody who may run things here")
+    people = [
+        words.text(speech, person.name) for person in book.people.values() if role in person.roles
+    ]
+    if not people:
+        return speech.say("waits for %(role)s; nobody in the book has that role", role=role)
+    listed = ", ".join(people[:3]) + (" …" if len(people) > 3 else "")
+    return speech.say("waits for %(role)s (%(people)s)", role=role, people=listed)

@@ -1,0 +1,200 @@
+"""States, values and times in words: the same state looks and reads the same on every page.
+
+A state is a shape, a word and a colour together (LOOK: never colour alone). Shapes and words are
+shared with the terminal; the colour is the style sheet's. Numbers carry their unit, times their
+distance from now, and the moment itself in the book's zone on hover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+from opsbook.base.quantities import Band, format_quantity
+from opsbook.book import Text
+from opsbook.book.fields import Condition
+from opsbook.web.i18n import N_, Speech
+
+
+@dataclass(frozen=True)
+class State:
+    """How a state is shown. `tone` is the style sheet's name for the colour."""
+
+    glyph: str
+    word: str
+    tone: str
+
+
+CHECK: Final[Mapping[str, State]] = {
+    "ok": State("●", N_("ok"), "ok"),
+    "warning": State("▲", N_("warning"), "warning"),
+    "critical": State("■", N_("critical"), "critical"),
+    "nodata": State("◇", N_("no data"), "nodata"),
+    "paused": State("‖", N_("paused"), "still"),
+    "new": State("○", N_("not looked at yet"), "still"),
+}
+INCIDENT: Final[Mapping[str, State]] = {
+    "open": State("■", N_("unanswered"), "critical"),
+    "acknowledged": State("◐", N_("acknowledged"), "running"),
+    "resolved": State("●", N_("resolved"), "ok"),
+}
+RUN: Final[Mapping[str, State]] = {
+    "queued": State("○", N_("queued"), "still"),
+    "running": State("◐", N_("running"), "running"),
+    "waiting": State("⏳", N_("waiting"), "waiting"),
+    "succeeded": State("●", N_("succeeded"), "ok"),
+    "failed": State("■", N_("failed"), "critical"),
+    "cancelled": State("‖", N_("cancelled"), "still"),
+}
+STEP: Final[Mapping[str, State]] = {
+    "pending": State("○", N_("to come"), "still"),
+    "running": State("◐", N_("running"), "running"),
+    "waiting": State("⏳", N_("waiting"), "waiting"),
+    "succeeded": State("●", N_("done"), "ok"),
+    "failed": State("■", N_("failed"), "critical"),
+    "skipped": State("‖", N_("skipped"), "still"),
+    "interrupted": State("▲", N_("interrupted"), "warning"),
+    "cancelled": State("‖", N_("cancelled"), "still"),
+}
+PAGE: Final[Mapping[str, State]] = {
+    "queued": State("○", N_("to be sent"), "still"),
+    "sending": State("◐", N_("being sent"), "running"),
+    "retry": State("▲", N_("not delivered yet"), "warning"),
+    "sent": State("●", N_("sent"), "ok"),
+    "failed": State("■", N_("not delivered"), "critical"),
+}
+FAMILIES: Final = {"check": CHECK, "incident": INCIDENT, "run": RUN, "step": STEP, "page": PAGE}
+UNKNOWN: Final = State("◇", "", "still")
+
+
+def state(family: str, name: str) -> State:
+    """Return how a state is shown; one this version does not know is shown by its own name."""
+    return FAMILIES[family].get(name) or State(UNKNOWN.glyph, name, UNKNOWN.tone)
+
+
+def band(limit: Band | None) -> str:
+    """Return ``> 1 s`` for a band as the book has it."""
+    return "" if limit is None else f"{limit.op} {value(limit.limit.value, limit.limit.unit)}"
+
+
+def value(number: float | None, unit: str) -> str:
+    """Return ``412 ms``, or nothing where there is no value."""
+    return "" if number is None else format_quantity(number, unit)
+
+
+def text(speech: Speech, stored: Any) -> str:
+    """Return a text of the book, or one stored by language, in the visitor's language."""
+    if isinstance(stored, Text):
+        return stored.in_language(speech.language)
+    if isinstance(stored, Mapping):
+        wanted = (speech.language, "", "en")
+        found = next((stored[one] for one in wanted if one in stored), None)
+        return str(found if found is not None else next(iter(stored.values()), ""))
+    return "" if stored is None else str(stored)
+
+
+def span(speech: Speech, length: timedelta) -> str:
+    """Return a length of time as two units at most: ``20 s``, ``12 min``, ``3 h 12 min``, ``2 d``.
+
+    The script in the page counts on with the same rules (`app.js`), so that nothing jumps.
+    """
+    seconds = max(0, int(length.total_seconds()))
+    if seconds < 60:
+        return speech.say("%(n)s s", n=seconds)
+    minutes = seconds // 60
+    if minutes < 60:
+        return speech.say("%(n)s min", n=minutes)
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        told = speech.say("%(n)s h", n=hours)
+        return f"{told} {speech.say('%(n)s min', n=minutes)}" if minutes else told
+    days, hours = divmod(hours, 24)
+    told = speech.say("%(n)s d", n=days)
+    return f"{told} {speech.say('%(n)s h', n=hours)}" if hours and days < 7 else told
+
+
+def length(speech: Speech, duration: timedelta) -> str:
+    """Return a duration of the book in words: ``30 s``, ``1 h 30 min``, ``500 ms``."""
+    if duration < timedelta(seconds=1) and duration:
+        return format_quantity(duration / timedelta(milliseconds=1), "ms")
+    return span(speech, duration)
+
+
+def condition(speech: Speech, when: Condition) -> str:
+    """Return a rule's condition: a state in words, or a band."""
+    if when.state is not None:
+        return speech.say(CHECK[when.state].word)
+    return band(when.band)
+
+
+def fine_span(speech: Speech, length: timedelta) -> str:
+    """Return how long something took: tenths below ten seconds, else as `span`."""
+    seconds = length.total_seconds()
+    return speech.say("%(n)s s", n=f"{seconds:.1f}") if 0 <= seconds < 10 else span(speech, length)
+
+
+AGO, FOR, LEFT, TO_COME, ANSWER = "ago", "for", "left", "in", "answer"
+
+
+def moment(
+    speech: Speech, at: datetime | None, now: datetime, zone: ZoneInfo, form: str = AGO
+) -> Markup:
+    """Return a ``<time>`` that says a distance, ticks in the page, and has the moment on hover.
+
+    `form` is ``ago`` ("3 min ago"), ``for`` ("3 min"), ``left`` ("3 min left", "3 min over"),
+    ``in`` ("in 3 min") or ``answer`` ("answer within 3 min", "answer 3 min overdue").
+    """
+    if at is None:
+        return Markup("–")
+    return Markup('<time datetime="{}" data-tick="{}" title="{}">{}</time>').format(
+        at.isoformat(timespec="seconds"), form, exact(at, zone), distance(speech, at, now, form)
+    )
+
+
+def distance(speech: Speech, at: datetime, now: datetime, form: str = AGO) -> str:
+    """Return the words of `moment` alone."""
+    if form == FOR:
+        return span(speech, now - at)
+    ahead, past = FORMS[form]
+    if at > now:
+        return speech.say(ahead, span=span(speech, at - now))
+    return speech.say(past, span=span(speech, now - at))
+
+
+FORMS: Final = {
+    AGO: (N_("in %(span)s"), N_("%(span)s ago")),
+    TO_COME: (N_("in %(span)s"), N_("%(span)s ago")),
+    LEFT: (N_("%(span)s left"), N_("%(span)s over")),
+    ANSWER: (N_("answer within %(span)s"), N_("answer %(span)s overdue")),
+}
+UNITS: Final = (N_("%(n)s s"), N_("%(n)s min"), N_("%(n)s h"), N_("%(n)s d"))
+
+
+def ticking(speech: Speech) -> dict[str, Any]:
+    """Return what the script needs to count on in the visitor's language."""
+    return {
+        "units": [speech.catalogue.gettext(one) for one in UNITS],
+        "forms": {
+            form: [speech.catalogue.gettext(one) for one in both] for form, both in FORMS.items()
+        },
+    }
+
+
+def exact(at: datetime, zone: ZoneInfo) -> str:
+    """Return the moment itself in the book's zone: ``2026-11-20 14:02:11 KST``."""
+    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def clock_time(speech: Speech, at: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """Return a moment for people, as short as the day allows: ``14:02``, ``Nov 20 14:02``."""
+    here, today = at.astimezone(zone), now.astimezone(zone)
+    if here.date() == today.date():
+        return f"{here:%H:%M}"
+    date = speech.say("%(month)s/%(day)s", month=here.month, day=here.day)
+    year = f"{here.year}/" if here.year != today.year else ""
+    return f"{year}{date} {here:%H:%M}"
