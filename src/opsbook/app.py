@@ -327,7 +327,8 @@ def _listen(address: tuple[str, int]) -> Iterator[socket.socket]:
     """Bind before anything else starts, so that a taken port stops nothing halfway."""
     host, port = address
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Named, since asyncio turns Nagle's delay off only where it is told that this is TCP.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -354,8 +355,9 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def _serve(app: App, listener: socket.socket) -> AsyncIterator[None]:
+    site = create(app)
     config = uvicorn.Config(
-        create(app), log_config=None, access_log=False, lifespan="off", server_header=False,
+        site, log_config=None, access_log=False, lifespan="off", server_header=False,
         timeout_graceful_shutdown=2, timeout_keep_alive=15,
     )  # fmt: skip
     server = _Server(config)
@@ -368,6 +370,7 @@ async def _serve(app: App, listener: socket.socket) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        site.state.close_streams()  # a page that is left open must not hold up the stop
         server.should_exit = True
         try:
             await asyncio.wait_for(asyncio.shield(task), 4)

@@ -63,9 +63,8 @@ async def test_listeners_hear_of_a_change_only_after_its_commit(
 
 
 async def test_a_reader_sees_one_moment_while_others_write(
-    sqlite_database: Database, now: datetime
+    database: Database, now: datetime
 ) -> None:
-    database = sqlite_database
     looked, changed = threading.Event(), threading.Event()
 
     def twice(tx: Transaction) -> tuple[int, int]:

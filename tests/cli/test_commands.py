@@ -13,9 +13,9 @@ from tests.support.front_door import PROGRAM, call, environment
 
 
 def test_a_run_is_followed_to_its_end_with_steps_and_output(shop):
-    answer = shop.call("run", "greet", "-p", "name=kim", "-p", "times=2")
+    answer = shop.call("run", "greet", "-p", "name=crew", "-p", "times=2")
     assert answer.status == 0
-    assert answer.out.count("hello kim\n") == 2
+    assert answer.out.count("hello crew\n") == 2
     assert re.search(r"● run \d+ succeeded", answer.out)
 
 
@@ -28,15 +28,15 @@ def test_a_run_that_fails_ends_with_one_and_says_why(shop):
 
 def test_every_wrong_parameter_is_named_at_once_and_nothing_is_started(shop):
     before = shop.call("runs", "list", "--limit", "1", "-o", "json").json
-    answer = shop.call("run", "greet", "-p", "nam=kim", "-p", "times=9", "-p", "name=KIM")
+    answer = shop.call("run", "greet", "-p", "nam=crew", "-p", "times=9", "-p", "name=CREW")
     assert answer.status == 2
     assert re.search(r"^  nam: .*name", answer.err, re.MULTILINE)
     assert re.search(r"^  times: .*9", answer.err, re.MULTILINE)
-    assert re.search(r"^  name: .*KIM", answer.err, re.MULTILINE)
+    assert re.search(r"^  name: .*CREW", answer.err, re.MULTILINE)
     assert shop.call("runs", "list", "--limit", "1", "-o", "json").json == before
 
 
-@pytest.mark.parametrize("given", ["name", "=kim", ""])
+@pytest.mark.parametrize("given", ["name", "=crew", ""])
 def test_what_is_no_parameter_is_named(given, shop):
     answer = shop.call("run", "greet", "-p", given)
     assert answer.status == 2
@@ -65,7 +65,7 @@ def test_the_same_key_starts_one_run_and_another_request_with_it_is_refused(shop
     first = shop.call("run", "greet", "--key", "once", "--no-follow", "-o", "json").json
     again = shop.call("run", "greet", "--key", "once", "--no-follow", "-o", "json").json
     assert again["id"] == first["id"]
-    other = shop.call("run", "greet", "-p", "name=kim", "--key", "once")
+    other = shop.call("run", "greet", "-p", "name=crew", "--key", "once")
     assert other.status == 1
     assert f"run {first['id']}" in other.err
 

@@ -44,6 +44,8 @@ def test_every_command_of_the_reference_works_and_answers_in_the_shape_it_shows(
     for line, shape in examples():
         server = troubled if " incidents " in line else starter
         words = shlex.split(line)[1:]
+        if words == ["audit", "verify"]:
+            server.sealed()
         answer = (
             server.as_person(*words) if needs_a_person(words) else server.call(*words, cwd=ROOT)
         )

@@ -131,11 +131,19 @@ async def test_pages_to_one_destination_go_in_order(post: Post) -> None:
         post.use(operator=f'"{sink.url()}"')
         for number in range(45):
             await post.page(key=f"incident:{number}", title=f"page {number}")
+        await post.settle()
+        assert sink.titles == [f"page {number}" for number in range(45)]
+
+
+async def test_what_is_not_urgent_goes_to_the_inbox_and_to_no_phone(post: Post) -> None:
+    async with Sink() as sink:
+        post.use(operator=f'"{sink.url()}"')
         await post.page(key="quiet", title="not urgent", urgent=False)
         await post.settle()
-        told = [title for title in sink.titles if title != "not urgent"]
-        assert told == [f"page {number}" for number in range(45)]
-        assert len(sink.got) == 46
+        assert sink.titles == []
+        assert await post.rows() == []
+        (row,) = await post.rows("inbox")
+        assert row["state"] == "sent"
 
 
 async def test_a_channel_that_is_down_for_an_hour_gets_everything_afterwards(post: Post) -> None:

@@ -1,4 +1,7 @@
-"""The promises of the step supervisor, kept by real processes."""
+"""The promises of the step supervisor, kept by real processes.
+
+Long because every promise of the supervisor is tried on the same few helpers, in one list.
+"""
 
 from __future__ import annotations
 
@@ -127,6 +130,10 @@ async def test_a_step_gets_exactly_the_declared_environment(
     assert b"hunter2" not in told
 
 
+C_LIBRARY = 1 << 31 | 1 << 32
+"""Signals 32 and 33, which glibc keeps for its threads: no program can set or clear them."""
+
+
 async def test_a_step_inherits_no_ignored_signal(scratch: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
     spawner = supervisor.Spawner()
@@ -137,7 +144,8 @@ async def test_a_step_inherits_no_ignored_signal(scratch: Path) -> None:
     finally:
         signal.signal(signal.SIGHUP, before)
         await spawner.stop()
-    assert set(output.decode().split()) == {"SigBlk:", "SigIgn:", "0" * 16}
+    masks = {int(word, 16) for word in output.decode().split() if not word.endswith(":")}
+    assert {mask & ~C_LIBRARY for mask in masks} == {0}
 
 
 async def test_a_script_comes_as_a_file_and_appears_in_no_process_list(

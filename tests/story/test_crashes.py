@@ -101,9 +101,11 @@ class Person:
         }
 
     async def answer(self, waits: list[dict[str, Any]]) -> None:
-        acts = {"approval": "approve", "person": "confirm", "decision": "retry"}
+        acts = {"approval": "approve", "person": "confirm"}
         for wait in waits:
-            if wait["kind"] in acts:
+            if wait["kind"] == "decision":  # killed between intent and start: nobody can know
+                await self.visitor.send("/runs/1", f"/{wait['step']}/decide", choice="retry")
+            elif wait["kind"] in acts:
                 await self.visitor.send("/runs/1", f"/{wait['step']}/{acts[wait['kind']]}")
 
     async def _get(self, path: str) -> dict[str, Any]:

@@ -91,6 +91,13 @@ class Up:
         engine.dispose()
         return made
 
+    def sealed(self) -> None:
+        """Wait until every entry is sealed; something else may not be writing any."""
+        for _ in range(300):
+            if self.call("audit", "verify", "-o", "json").json["waiting"] == 0:
+                return
+        raise AssertionError("the entries were never sealed")
+
     def until(self, wanted: str) -> str:
         """Read lines until one has ``wanted`` in it, and return that one."""
         assert self.process.stdout is not None
@@ -117,7 +124,7 @@ class Up:
 
 
 def start(*words: str | Path, data: Path, form: str = "json", **more: str) -> Up:
-    """Start a server on a free port and wait until it is up."""
+    """Start a server on a free port and wait until it is up; the first word is its book."""
     listen = ("--listen", "127.0.0.1:0", "--data", str(data))
     process = subprocess.Popen(
         [*PROGRAM, "up", *map(str, words), *listen, "-o", form],

@@ -43,11 +43,11 @@ def vocabulary() -> Vocabulary:
 class Rig:
     """A site that stands still, as the pages see the application."""
 
-    def __init__(self, data: Path, clock: Clock) -> None:
+    def __init__(self, data: Path, clock: Clock, database: str | None = None) -> None:
         self.clock = clock
         self.places = places.prepare(data, None)
         self.hub = Hub()
-        self.database = Database(sqlite_url(self.places.database), self.hub.touch)
+        self.database = Database(database or sqlite_url(self.places.database), self.hub.touch)
         self.library = Library(self.database, vocabulary())
         self.lease = Lease(self.database, "rig")
         self.loops = Loops(clock)
@@ -85,9 +85,9 @@ class Rig:
 
 
 @contextlib.asynccontextmanager
-async def serving(data: Path, fill: Fill, clock: Clock | None = None) -> AsyncIterator[Rig]:
+async def serving(data: Path, fill: Fill, database: str | None = None) -> AsyncIterator[Rig]:
     """Serve a seeded site on a free port."""
-    rig = Rig(data, clock or SystemClock())
+    rig = Rig(data, SystemClock(), database)
     metadata.create_all(rig.database.engine)
     rig.database.start()
     await rig.fill(fill)

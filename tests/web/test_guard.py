@@ -128,3 +128,4 @@ async def test_a_failing_page_shows_no_trace(calm: Rig, enter: Enter) -> None:
     assert "Opsbook failed." in answer.text
     assert "Traceback" not in answer.text
     assert "NoneType" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]

@@ -1,6 +1,7 @@
 """Pages as somebody without JavaScript meets them: what they say, allow and refuse."""
 
 import re
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from opsbook.audit.tables import entry
 from opsbook.incidents.tables import incident
 from opsbook.notify.tables import page as pages
 from opsbook.runs.tables import run, step, wait
+from tests.web import rig as sites
 from tests.web.cast import PASSWORD
 from tests.web.conftest import Enter
 from tests.web.rig import Rig
@@ -42,6 +44,15 @@ async def test_every_page_opens_for_who_may_see_it(
             assert "%(" not in page.split("<main")[1]
     for path in WRITING:
         await operator.see(path)
+
+
+async def test_every_page_opens_on_postgresql(
+    postgres_url: str, tmp_path: Path, enter: Enter
+) -> None:
+    async with sites.serving(tmp_path / "data", sites.trouble, postgres_url) as rig:
+        operator = await enter(rig)
+        for path in (*PAGES, *WRITING):
+            assert title(await operator.see(path))
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])

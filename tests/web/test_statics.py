@@ -4,7 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
-from opsbook.web import statics
+from opsbook.web import shown, statics
 from opsbook.web.statics import Statics
 from tests.web.rig import Rig, client
 
@@ -49,8 +49,6 @@ def test_what_is_others_is_locked_and_licensed() -> None:
 
 
 def test_every_icon_that_pages_name_is_in_the_sprite() -> None:
-    from opsbook.web import shown
-
     sprite = (FOLDER / "vendor" / "lucide.svg").read_text()
     for place in (*shown.PLACES, shown.MORE):
         assert f'id="{place.icon}"' in sprite

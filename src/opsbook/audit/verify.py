@@ -48,6 +48,8 @@ class Verdict:
 def verify(tx: Transaction, folder: Path) -> Verdict:
     """Check every hash, signature and anchored head, and name each entry that differs."""
     verdict = Verdict()
+    # Before the database's snapshot: what is sealed while we look must not seem to be cut off.
+    anchored, anchor_head = last_anchor(folder / "heads.log")
     key = _public_key(folder)
     seals = tx.rows(sa.select(seal).order_by(seal.c.id))
     by_last = {row["last_seq"]: row for row in seals}
@@ -72,7 +74,6 @@ def verify(tx: Transaction, folder: Path) -> Verdict:
     for row in by_last.values():
         verdict.faults.append(Fault(0, row["last_seq"], "A seal names an entry that is gone."))
     verdict.seals, verdict.head = len(seals), head
-    anchored, anchor_head = last_anchor(folder / "heads.log")
     if anchored >= expected:
         verdict.faults.append(
             Fault(0, anchored, "heads.log names a newer entry than the database holds: "

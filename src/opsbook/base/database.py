@@ -257,7 +257,10 @@ def _engine(url: str, *, writing: bool) -> sa.Engine:
     if not url.startswith("sqlite"):
         if url.startswith("postgresql://"):
             url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
-        return sa.create_engine(url, pool_size=READERS, max_overflow=2, pool_pre_ping=True)
+        isolation = "READ COMMITTED" if writing else "REPEATABLE READ"
+        return sa.create_engine(
+            url, pool_size=READERS, max_overflow=2, pool_pre_ping=True, isolation_level=isolation
+        )
     engine = sa.create_engine(
         url,
         poolclass=sa.pool.QueuePool,

@@ -48,10 +48,11 @@ class BadRequest(Invalid, Answered):
 
 @dataclass(frozen=True)
 class Server:
-    """One server and the token it is spoken to with."""
+    """One server, the token it is spoken to with, and how many seconds an answer may take."""
 
     url: str
     token: str = field(repr=False)
+    patience: float = TIMEOUT
 
     def get(self, path: str, **query: Any) -> Any:
         """Return the answer to a question; arguments that are None or empty are left out."""
@@ -100,7 +101,7 @@ class Server:
         body: bytes | None = None,
         headers: Mapping[str, str] = {},
         accept: str = "application/json",
-        timeout: float = TIMEOUT,
+        timeout: float | None = None,
     ) -> http.client.HTTPResponse:
         """Send a request and return an answer of status 2xx.
 
@@ -111,7 +112,7 @@ class Server:
         parts = urlsplit(self.url)
         secure = parts.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=timeout)
+        connection = kind(parts.hostname or "", parts.port, timeout=timeout or self.patience)
         sent = {
             "Accept": accept,
             "Authorization": f"Bearer {self.token}",

@@ -160,7 +160,7 @@ RESOLVED = "{glyph} incident {id} is resolved."
 NO_ENTRIES = "No audit entries."
 HOLDS = "● The chain holds: {checked:,} entries under {seals:,} seals."
 WAITING = "{waiting:,} newer entries wait for the next seal."
-BROKEN = "■ The chain is broken in {n} places; {checked:,} entries were checked."
+BROKEN = "■ The chain is broken in {places}; {checked:,} entries were checked."
 FAULT = "  entry {entry} (number {seq}): {message}"
 FAULT_GONE = "  number {seq}: {message}"
 

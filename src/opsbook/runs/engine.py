@@ -32,13 +32,14 @@ from opsbook.runs.drive import Drive, Room, Tools
 from opsbook.runs.errors import LeaseLost
 from opsbook.runs.feed import Piece, feed
 from opsbook.runs.journal import Story, wake
+from opsbook.runs.kinds.kind import earliest
 from opsbook.runs.known import Known
 from opsbook.runs.rubbish import Rubbish
 from opsbook.runs.supervisor import Spawner
 
 STEPS_AT_ONCE: Final = 64
 DRIVES_AT_ONCE: Final = 256
-NOT_MINE: Final = timedelta(seconds=1)
+SOON: Final = timedelta(seconds=1)
 log = structlog.get_logger("opsbook.runs")
 
 
@@ -136,7 +137,7 @@ class Engine:
                 await drive.go()
             except LeaseLost as error:
                 log.info("a run is driven by another server", run=run_id, why=error.message)
-                self._resting[run_id] = 0, self.clock.now() + NOT_MINE
+                self._resting[run_id] = 0, self.clock.now() + SOON
             except Exception as error:  # the edge of a run: record, delay, go on with the others
                 failures = self._resting.get(run_id, (0, self.clock.now()))[0] + 1
                 pause = timedelta(seconds=min(60, 2 ** min(failures, 6)))
@@ -183,7 +184,8 @@ class Engine:
                 self._looks[one["id"]] = asyncio.create_task(self._look(one))
         for run_id in sorted(heard):
             await self._heard(run_id)
-        return await self.database.read(lambda tx: store.next_wake(tx, now))
+        following = await self.database.read(lambda tx: store.next_wake(tx, now))
+        return earliest(following, now + SOON if len(due) == DRIVES_AT_ONCE else None)
 
     def _hear(self, tx: Transaction, now: datetime, run_id: int) -> None:
         """Let a waiting run look at what it waits for, and move if there is an answer."""

@@ -38,6 +38,7 @@ run = table(
     sa.Column("finished_at", Instant),
     # Until when its main steps must be over.
     sa.Column("deadline_at", Instant),
+    sa.Index("ix_run_of_runbook", "book", "runbook"),
 )
 
 step = table(

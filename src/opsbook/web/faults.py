@@ -20,7 +20,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from opsbook import audit
 from opsbook.base.errors import OpsbookError, Refused
-from opsbook.web import api, forms, pages, sayings, who
+from opsbook.web import api, forms, guard, pages, sayings, who
 from opsbook.web.errors import SignInNeeded
 from opsbook.web.i18n import N_
 
@@ -64,7 +64,9 @@ def install(served: FastAPI) -> None:
 
     async def by_bug(request: Request, error: Exception) -> Response:
         log.error("page failed", path=request.url.path, exc_info=error)
-        return await told(request, 500, BUG, BUG_REMEDY)
+        response = await told(request, 500, BUG, BUG_REMEDY)
+        response.headers.update(guard.HEADERS)  # this is answered outside of the guard
+        return response
 
     served.add_exception_handler(OpsbookError, on_purpose)
     served.add_exception_handler(HTTPException, by_http)

@@ -287,6 +287,9 @@ def _sentence(
                 if ask["mine"]
                 else due
             )
+        watching = next((one for one in steps if one["watch"]), None)
+        if watching is not None:
+            return Markup("{}: {}").format(watching["title"], watching["watch"])
         return say("It waits.")
     if row["state"] == "running":
         found = next((one for one in steps if one["state"] == "running"), None)

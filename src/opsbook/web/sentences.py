@@ -27,7 +27,7 @@ from opsbook.web import sayings, store, words
 from opsbook.web.i18n import N_, Speech
 
 PATTERNS: Final[Mapping[str, str]] = {
-    "book.loaded": N_("The book %(it)s was loaded at revision %(revision)s."),
+    "book.loaded": N_("The %(it)s was loaded at revision %(revision)s."),
     "alert.fired": N_("The rule %(rule)s fired: %(check)s is %(state)s %(reading)s"),
     "alert.resolved": N_("The alert of %(rule)s is over: %(check)s is %(state)s %(reading)s"),
     "incident.opened": N_("%(it)s was opened: %(severity)s, rule %(rule)s."),

@@ -7,7 +7,8 @@ see, and opening must use nothing up.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from opsbook.access import accounts, links, passwords, sessions, signin
 from opsbook.access.errors import LinkSpent, SignInFailed, TooManyTries
 from opsbook.access.signin import Opened
+from opsbook.base import ids
 from opsbook.base.errors import Invalid
 from opsbook.web import forms, pages, sayings
 from opsbook.web.i18n import LANGUAGES, N_
@@ -22,6 +24,8 @@ from opsbook.web.visit import FORM, LANGUAGE, SESSION, YEAR, Visit
 from opsbook.web.who import Anybody, Visitor
 
 router = APIRouter(include_in_schema=False)
+TO_CHOOSE: Final = timedelta(minutes=30)
+"""How long after a one-time link its session may set a password without the old one."""
 
 
 @router.get("/sign-in")
@@ -68,7 +72,7 @@ async def use_link(visit: Anybody, raw: str) -> Response:
         opened = await signin.with_link(database, visit.now, raw, agent=_agent(visit))
     except LinkSpent:
         return pages.show(visit, "sign_in/used.html", {}, status=410)
-    visit.kept.by_link[opened.raw] = visit.now
+    _remember(visit, opened.raw)
     return _entered(visit, opened, "/sign-in/password")
 
 
@@ -90,7 +94,7 @@ async def set_password(visit: Visitor) -> Response:
         await keep_password(visit, fields)
     except Invalid as error:
         return _password(visit, sayings.error(visit.speech, error), error.status)
-    visit.kept.by_link.pop(visit.request.cookies.get(SESSION, ""), None)
+    visit.kept.by_link.pop(_session(visit), None)
     return pages.go(visit, "/", "password")
 
 
@@ -132,11 +136,22 @@ async def keep_password(visit: Visit, fields: dict[str, str]) -> None:
 
 
 async def _may_choose(visit: Visit) -> bool:
-    if visit.request.cookies.get(SESSION, "") in visit.kept.by_link:
+    since = visit.kept.by_link.get(_session(visit))
+    if since is not None and visit.now - since < TO_CHOOSE:
         return True
     account_id = visit.who.account_id or 0
     row = await visit.kept.app.database.read(lambda tx: accounts.by_id(tx, account_id))
     return row is not None and row["password_hash"] is None
+
+
+def _remember(visit: Visit, raw: str) -> None:
+    """Note that a link opened this session; what is too old to matter is forgotten."""
+    fresh = {one: at for one, at in visit.kept.by_link.items() if visit.now - at < TO_CHOOSE}
+    visit.kept.by_link = {**fresh, ids.digest(raw): visit.now}
+
+
+def _session(visit: Visit) -> str:
+    return str(visit.session["digest"]) if visit.session is not None else ""
 
 
 def _form(

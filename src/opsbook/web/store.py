@@ -20,6 +20,8 @@ from opsbook.incidents.tables import incident
 from opsbook.notify.tables import page
 from opsbook.runs.tables import attempt, output, run, step, wait
 
+LATE: Final = 5_000
+
 
 class OutputEnd(NamedTuple):
     """The end of an attempt's output: its first byte, the text, and its last piece's number."""
@@ -198,11 +200,17 @@ def sealed(tx: Transaction) -> int:
 def runs_named(
     tx: Transaction, books: Collection[str], words: str, limit: int
 ) -> list[dict[str, Any]]:
-    """Return runs whose title or runbook holds the words, newest first."""
-    said = run.c.title.icontains(words, autoescape=True)
-    named = said | run.c.runbook.icontains(words, autoescape=True)
-    mine = sa.select(run).where(run.c.book.in_(list(books)), named)
-    return tx.rows(mine.order_by(run.c.id.desc()).limit(limit))
+    """Return late runs whose title or runbook holds the words, newest first."""
+    late = _late_runs().subquery()
+    said = late.c.title.icontains(words, autoescape=True)
+    named = said | late.c.runbook.icontains(words, autoescape=True)
+    mine = sa.select(late).where(late.c.book.in_(list(books)), named)
+    return tx.rows(mine.order_by(late.c.id.desc()).limit(limit))
+
+
+def _late_runs() -> sa.Select[Any]:
+    """The newest runs: what a page looks through where no index leads to an answer."""
+    return sa.select(run).order_by(run.c.id.desc()).limit(LATE)
 
 
 def incidents_of(
@@ -300,8 +308,9 @@ def story_of_run(tx: Transaction, run_id: int) -> list[dict[str, Any]]:
 
 
 def last_runs(tx: Transaction, book: str) -> dict[str, dict[str, Any]]:
-    """Return the newest run of each runbook of a book."""
-    newest = sa.select(sa.func.max(run.c.id)).where(run.c.book == book).group_by(run.c.runbook)
+    """Return the newest run of each runbook of a book, of those that ran lately."""
+    late = _late_runs().subquery()
+    newest = sa.select(sa.func.max(late.c.id)).where(late.c.book == book).group_by(late.c.runbook)
     columns = (run.c.id, run.c.runbook, run.c.state, run.c.created_at)
     return {row["runbook"]: row for row in tx.rows(sa.select(*columns).where(run.c.id.in_(newest)))}
 

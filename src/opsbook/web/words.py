@@ -161,11 +161,15 @@ def distance(speech: Speech, at: datetime, now: datetime, form: str = AGO) -> st
     if form == FOR:
         return span(speech, now - at)
     ahead, past = FORMS[form]
+    if form == AGO and abs(now - at) < JUST_NOW:
+        return speech.say(NOW)
     if at > now:
         return speech.say(ahead, span=span(speech, at - now))
     return speech.say(past, span=span(speech, now - at))
 
 
+NOW: Final = N_("just now")
+JUST_NOW: Final = timedelta(seconds=3)
 FORMS: Final = {
     AGO: (N_("in %(span)s"), N_("%(span)s ago")),
     TO_COME: (N_("in %(span)s"), N_("%(span)s ago")),
@@ -178,6 +182,7 @@ UNITS: Final = (N_("%(n)s s"), N_("%(n)s min"), N_("%(n)s h"), N_("%(n)s d"))
 def ticking(speech: Speech) -> dict[str, Any]:
     """Return what the script needs to count on in the visitor's language."""
     return {
+        "now": speech.catalogue.gettext(NOW),
         "units": [speech.catalogue.gettext(one) for one in UNITS],
         "forms": {
             form: [speech.catalogue.gettext(one) for one in both] for form, both in FORMS.items()

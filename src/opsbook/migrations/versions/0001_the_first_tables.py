@@ -342,6 +342,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_run_lock"), "run", ["lock"], unique=False)
+    op.create_index("ix_run_of_runbook", "run", ["book", "runbook"], unique=False)
     op.create_index(op.f("ix_run_state"), "run", ["state"], unique=False)
     op.create_index(op.f("ix_run_thread"), "run", ["thread"], unique=False)
     op.create_table(

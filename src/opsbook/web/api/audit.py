@@ -9,10 +9,12 @@ from starlette.responses import StreamingResponse
 
 from opsbook import audit
 from opsbook.base.database import Transaction
+from opsbook.base.errors import Conflict
 from opsbook.web.api import entries, sse, store
 from opsbook.web.api.callers import After, Ask, Asking, Position
 from opsbook.web.api.models import Entries, Events, Fault, Verification
 from opsbook.web.api.problems import ProblemRoute
+from opsbook.web.kept import Kept
 
 routes = APIRouter(route_class=ProblemRoute, tags=["audit"])
 LONGEST_WAIT = 30
@@ -48,10 +50,22 @@ async def listed(
 
 
 @routes.get("/audit/verify")
-async def verified(ask: Ask) -> Verification:
-    """Whether every sealed entry is as it was when it was sealed, and which are not."""
+async def verified(ask: Ask, request: Request) -> Verification:
+    """Whether every sealed entry is as it was when it was sealed, and which are not.
+
+    The whole chain is read, so only one asks at a time; the page shows what was found last.
+    """
     require_audit(ask)
-    verdict = await ask.app.database.read(lambda tx: audit.verify(tx, ask.app.places.audit))
+    kept: Kept = request.app.state.kept
+    if kept.verifying:
+        raise Conflict("The chain is being verified already.", remedy="Ask again in a while.")
+    kept.verifying = True
+    try:
+        folder = ask.app.places.audit
+        verdict = await ask.app.database.read(lambda tx: audit.verify(tx, folder))
+    finally:
+        kept.verifying = False
+    kept.verdict = (ask.app.clock.now(), verdict)
     return Verification(
         holds=verdict.holds,
         checked=verdict.checked,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
+from sqlalchemy.exc import IntegrityError
 from starlette.responses import PlainTextResponse
 
 from opsbook import runs
@@ -133,7 +134,10 @@ async def start(
             row = run_store.lock_run(tx, run_id)
         return known, detail(ask, tx, row)
 
-    known, run = await ask.app.database.write(write)
+    try:
+        known, run = await ask.app.database.write(write)
+    except IntegrityError:  # PostgreSQL: the same key at the same moment, and the other was first
+        known, run = await ask.app.database.write(write)
     response.status_code = 200 if known else 201
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
     return run

@@ -27,6 +27,7 @@
 
   function distance(at, form, now) {
     if (form === "for") return span(now - at);
+    if (form === "ago" && Math.abs(now - at) < 3000) return words.now;
     const [ahead, past] = words.forms[form];
     return at > now ? put(ahead, "span", span(at - now)) : put(past, "span", span(now - at));
   }
@@ -234,6 +235,11 @@
     }, 150);
   }
 
+  // Without a choice the system's look holds, and the switch must lead to the other one.
+  const look = document.querySelector(".top [name=theme]");
+  if (look && !document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches) {
+    look.value = "light";
+  }
   for (const box of document.querySelectorAll("pre[data-attempt]")) box.scrollTop = box.scrollHeight;
   setInterval(tick, 1000);
   tick();

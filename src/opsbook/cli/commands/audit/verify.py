@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from opsbook.cli import options, output, server, words
+
+WHOLE_CHAIN = 900.0
 
 
 @click.command()
@@ -16,7 +19,7 @@ def command(data: str | None, form: str) -> int:
 
     Exits with 1 if the chain is broken. Entries that wait for the next seal are no fault.
     """
-    answer = server.find(data).get("/audit/verify")
+    answer = replace(server.find(data), patience=WHOLE_CHAIN).get("/audit/verify")
     if form == "json":
         output.as_json(answer)
     else:
@@ -28,7 +31,8 @@ def _show(verdict: dict[str, Any]) -> None:
     if verdict["holds"]:
         output.say(words.HOLDS.format(**verdict))
     else:
-        output.say(words.BROKEN.format(n=len(verdict["faults"]), **verdict))
+        places = words.plural(len(verdict["faults"]), "place")
+        output.say(words.BROKEN.format(places=places, **verdict))
     for fault in verdict["faults"]:
         output.say((words.FAULT if fault["entry"] else words.FAULT_GONE).format(**fault))
     if verdict["waiting"]:
