@@ -163,7 +163,7 @@ class App:
             database, library, loops, self.clock, self.scheduler, self.places, self.spawner,
             self.lease, self.hub,
         )  # fmt: skip
-        self._loop("lease", self.lease.tick, deciding=False)
+        self._loop("lease", self._hold, deciding=False)
         self._loop("seal", self._seal, "audit")
         self._loop("rules", self.rules.tick, "checks", "books")
         for consumer in (Response(library).consumer, Telling(library).consumer):
@@ -192,6 +192,16 @@ class App:
             return await events.drain(self.database, consumer, now)
 
         return tick
+
+    async def _hold(self, now: datetime) -> datetime:
+        """Keep the lease; who has just been given it decides at once, and not at the next wake."""
+        before = self.lease.held
+        due = await self.lease.tick(now)
+        if self.lease.held and not before:
+            for name in self.loops.loops:
+                if name != "lease":
+                    self.loops.wake(name)
+        return due
 
     async def _seal(self, now: datetime) -> datetime | None:
         """Seal at most once a second: sealing each entry alone would double the disk's work."""

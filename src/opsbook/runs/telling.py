@@ -44,7 +44,7 @@ class Telling:
             return
         book = self.library.at(tx, row["revision"])
         for waiting in store.waits(tx, row["id"]):
-            if waiting["kind"] in TITLES:
+            if waiting["kind"] in TITLES and waiting["answer"] is None:
                 tell(tx, now, book, row, waiting)
 
 
