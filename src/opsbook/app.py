@@ -278,9 +278,9 @@ class App:
         try:
             yield
         finally:
-            await self.database.write(lambda tx: tokens.withdraw(tx, self.clock.now(), raw))
             self.places.token.unlink(missing_ok=True)
             self.places.address.unlink(missing_ok=True)
+            await self.database.write(lambda tx: tokens.withdraw(tx, self.clock.now(), raw))
 
     async def settle(self) -> None:
         """Wait until all that is due has been done (tests and drills)."""

@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -88,6 +88,38 @@ async def test_a_chain_rewritten_from_an_entry_on_fails_at_the_signature(
     await database.write(rewrite)
     found = await verdict(database, sealed)
     assert "signature over entries 1 to 6" in found.faults[0].message
+
+
+async def test_a_removed_seal_is_named(database: Database, sealed: Path) -> None:
+    await database.write(lambda tx: tx.execute(sa.delete(seal).where(seal.c.last_seq == 6)))
+    found = await verdict(database, sealed)
+    assert "The seal over entries 1 to 6 is gone." in [one.message for one in found.faults]
+
+
+async def test_a_seal_that_was_dated_back_is_named(
+    database: Database, sealed: Path, now: datetime
+) -> None:
+    earlier = sa.update(seal).where(seal.c.last_seq == 6).values(at=now - timedelta(days=1))
+    await database.write(lambda tx: tx.execute(earlier))
+    assert [one.seq for one in (await verdict(database, sealed)).faults] == [6]
+
+
+async def test_an_emptied_list_of_heads_is_noticed(database: Database, sealed: Path) -> None:
+    (sealed / "heads.log").write_text("")
+    assert "heads.log" in (await verdict(database, sealed)).faults[0].message
+
+
+async def test_an_entry_that_cannot_even_be_read_is_named(
+    sqlite_database: Database, now: datetime, tmp_path: Path
+) -> None:
+    sealer = audit.Sealer(sqlite_database, tmp_path / "audit")
+    for n in range(3):
+        await sqlite_database.write(lambda tx, n=n: record(tx, now, n))
+    await sealer.tick(now)
+    spoil = sa.text("UPDATE audit_entry SET data = 'not json' WHERE seq = 2")
+    await sqlite_database.write(lambda tx: tx.execute(spoil))
+    found = await verdict(sqlite_database, tmp_path / "audit")
+    assert [one.seq for one in found.faults] == [2]
 
 
 async def test_cutting_off_the_newest_part_is_noticed(database: Database, sealed: Path) -> None:

@@ -1,6 +1,7 @@
 import asyncio
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -96,3 +97,12 @@ async def test_a_moment_without_a_zone_is_refused(database: Database) -> None:
     naive = datetime(2026, 3, 1)  # noqa: DTZ001
     with pytest.raises(sa.exc.StatementError, match="no time zone"):
         await database.write(lambda tx: events.publish(tx, naive, "thing.at", "thing:1"))
+
+
+async def test_nobody_else_may_read_or_lock_the_file(
+    sqlite_database: Database, now: datetime
+) -> None:
+    await sqlite_database.write(lambda tx: events.publish(tx, now, "thing.new", "thing:1"))
+    file = Path(sqlite_database.url.removeprefix("sqlite:///"))
+    for one in (file, *file.parent.glob(f"{file.name}-*")):
+        assert one.stat().st_mode & 0o077 == 0, one

@@ -136,6 +136,27 @@ async def test_an_acknowledgement_stops_the_ladder(
     assert "incident.unanswered" not in await actions(app, 1)
 
 
+async def test_a_run_that_fails_with_nobody_watching_is_told_of(
+    app: App, operator: Visitor, watched: Watched
+) -> None:
+    watched.stop()
+    await app.wind(45 * SECOND)
+    await operator.send("/incidents/1", "/reject", note="Not now.")
+    await app.settle()
+    inbox = await operator.see("/inbox")
+    assert "Run failed: Restart the shop" in inbox
+    assert watched.starts() == 1
+
+
+async def test_a_runbook_asked_for_a_check_that_does_not_exist_is_not_started(
+    app: App, operator: Visitor
+) -> None:
+    page = "/book/shop/runbooks/restart-web/start"
+    with pytest.raises(AssertionError, match="422"):
+        await operator.send(page, "/start", check="nothing")
+    assert await app.database.read(lambda tx: tx.rows(sa.text("SELECT id FROM run"))) == []
+
+
 async def test_a_blip_shorter_than_the_hold_opens_nothing(
     app: App, operator: Visitor, watched: Watched
 ) -> None:

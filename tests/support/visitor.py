@@ -23,6 +23,8 @@ class _Forms(HTMLParser):
         if tag == "form":
             self.inside = True
             self.forms.append(Form(values.get("action", "")))
+        elif tag == "button" and self.inside and "formaction" in values:
+            self.forms.insert(-1, Form(values["formaction"], self.forms[-1].fields))
         elif tag == "input" and self.inside and "name" in values:
             if values.get("type") in {"checkbox", "radio", "submit"}:
                 return

@@ -419,3 +419,16 @@ async def test_the_password_is_in_no_page_and_no_entry(calm: Rig, enter: Enter) 
     assert PASSWORD not in await operator.see("/audit")
     rows = await calm.database.read(lambda tx: tx.rows(sa.select(entry)))
     assert PASSWORD not in str(rows)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/runs/{}", "/incidents/{}", "/runs?before={}", "/audit?before={}", "/inbox?before={}",
+     "/runs/2/output?after={}"],
+)  # fmt: skip
+async def test_a_number_no_database_can_hold_is_refused_and_is_no_fault_of_ours(
+    calm: Rig, enter: Enter, path: str
+) -> None:
+    visitor = await enter(calm)
+    answer = await visitor.client.get(path.format(2**63))
+    assert answer.status_code in {404, 422}

@@ -47,9 +47,10 @@ def entry_hash(before: str, row: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def seal_message(first: int, last: int, head: str) -> bytes:
-    """Return what is signed: the span and its head."""
-    return f"opsbook-seal-1:{first}:{last}:{head}".encode()
+def seal_message(first: int, last: int, head: str, at: datetime) -> bytes:
+    """Return what is signed: the span, its head, and when."""
+    moment = (at - EPOCH) // timedelta(microseconds=1)
+    return f"opsbook-seal-1:{first}:{last}:{head}:{moment}".encode()
 
 
 class Sealer:
@@ -82,7 +83,7 @@ class Sealer:
             chained.append({"key": row["id"], "number": seq, "link": head})
         change = sa.update(entry).where(entry.c.id == sa.bindparam("key"), entry.c.seq.is_(None))
         tx.execute(change.values(seq=sa.bindparam("number"), hash=sa.bindparam("link")), chained)
-        signature = self.key.sign(seal_message(first, seq, head)).hex()
+        signature = self.key.sign(seal_message(first, seq, head, now)).hex()
         tx.insert(
             seal, at=now, first_seq=first, last_seq=seq, head=head, signature=signature,
             key=self.key_id,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,12 +56,7 @@ def verify(tx: Transaction, folder: Path) -> Verdict:
     seals = tx.rows(sa.select(seal).order_by(seal.c.id))
     by_last = {row["last_seq"]: row for row in seals}
     head, expected, after = START, 1, 0
-    while rows := tx.rows(
-        sa.select(entry)
-        .where(entry.c.seq.is_not(None), entry.c.seq > after)
-        .order_by(entry.c.seq)
-        .limit(PAGE)
-    ):
+    while rows := _sealed_after(tx, after):
         for row in rows:
             for gone in range(expected, row["seq"]):
                 verdict.faults.append(Fault(0, gone, "The entry was deleted."))
@@ -73,6 +70,9 @@ def verify(tx: Transaction, folder: Path) -> Verdict:
         verdict.checked += len(rows)
     for row in by_last.values():
         verdict.faults.append(Fault(0, row["last_seq"], "A seal names an entry that is gone."))
+    verdict.faults += _gaps(seals)
+    if len(seals) > 1 and not anchored:
+        verdict.faults.append(Fault(0, 0, "heads.log beside the key is empty or gone."))
     verdict.seals, verdict.head = len(seals), head
     if anchored >= expected:
         verdict.faults.append(
@@ -90,6 +90,35 @@ def verify(tx: Transaction, folder: Path) -> Verdict:
     return verdict
 
 
+def _sealed_after(tx: Transaction, after: int) -> list[dict[str, Any]]:
+    """Return the next sealed entries, whatever somebody wrote into them.
+
+    SQLite takes any text for JSON; one that cannot be read must be a fault here and not an error.
+    """
+    columns: list[sa.ColumnElement[Any]] = list(entry.c)
+    if tx.connection.dialect.name == "sqlite":
+        text = sa.type_coerce(entry.c.data, sa.Text).label("data")
+        columns = [text if column is entry.c.data else column for column in columns]
+    query = sa.select(*columns).where(entry.c.seq.is_not(None), entry.c.seq > after)
+    rows = tx.rows(query.order_by(entry.c.seq).limit(PAGE))
+    for row in rows:
+        if isinstance(row["data"], str):
+            with contextlib.suppress(ValueError):
+                row["data"] = json.loads(row["data"])
+    return rows
+
+
+def _gaps(seals: list[dict[str, Any]]) -> list[Fault]:
+    """Name every span of entries whose seal was removed."""
+    found, expected = [], 1
+    for one in seals:
+        if one["first_seq"] != expected:
+            span = f"{expected} to {one['first_seq'] - 1}"
+            found.append(Fault(0, expected, f"The seal over entries {span} is gone."))
+        expected = one["last_seq"] + 1
+    return found
+
+
 def _check_entry(verdict: Verdict, head: str, row: dict[str, Any]) -> None:
     if entry_hash(head, row) != row["hash"]:
         message = f"Changed after it was sealed (action {row['action']}, subject {row['subject']})."
@@ -104,7 +133,7 @@ def _check_entry(verdict: Verdict, head: str, row: dict[str, Any]) -> None:
 def _check_seal(
     verdict: Verdict, key: Ed25519PublicKey, signed: dict[str, Any], row: dict[str, Any]
 ) -> None:
-    message = seal_message(signed["first_seq"], signed["last_seq"], signed["head"])
+    message = seal_message(signed["first_seq"], signed["last_seq"], signed["head"], signed["at"])
     try:
         key.verify(bytes.fromhex(signed["signature"]), message)
         right = signed["head"] == row["hash"]

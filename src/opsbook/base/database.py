@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterable
@@ -29,10 +30,11 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-from opsbook.base.errors import Bug
+from opsbook.base.errors import Bug, OpsbookError
 
 Result = TypeVar("Result")
 BATCH = 256
+FULL = "database or disk is full"
 READERS = 4
 
 metadata = sa.MetaData(
@@ -79,6 +81,13 @@ def table(name: str, *columns: sa.schema.SchemaItem) -> sa.Table:
 def id_column() -> sa.Column[int]:
     """Return the usual primary key: a number people can say aloud ("run 214")."""
     return sa.Column("id", Id, primary_key=True, autoincrement=True)
+
+
+class DiskFull(OpsbookError):
+    """The disk that holds the database is full."""
+
+    status = 507
+    remedy = "Free space there; nothing that was acknowledged is lost, and work goes on by itself."
 
 
 class Transaction:
@@ -215,9 +224,10 @@ class Database:
                 connection = connection or self.engine.connect()
                 self._commit(connection, batch)
             except Exception as error:  # noqa: BLE001 (handed to every caller of the batch)
+                told = DiskFull() if FULL in str(error) else error
                 for _, done in batch:
                     if not done.done():
-                        done.set_exception(error)
+                        done.set_exception(told)
                 if connection is not None:
                     with contextlib.suppress(Exception):
                         connection.invalidate()
@@ -260,6 +270,26 @@ def sqlite_url(file: Path) -> str:
     return f"sqlite:///{file}"
 
 
+def _keep_private(url: str) -> None:
+    """Let nobody else read the database file, nor lock it: SQLite's own files take its mode.
+
+    A step runs as another user on the same machine, and a shared lock needs no more than the right
+    to read. What cannot be made here is left to SQLite, which says why it cannot.
+
+    A file that exists is never opened here: closing any descriptor of it would drop the POSIX locks
+    that this very process holds on it through SQLite, and two writers then corrupt it.
+    """
+    name = sa.engine.make_url(url).database
+    if not name or name == ":memory:":
+        return
+    with contextlib.suppress(OSError):
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        for file in (Path(name), Path(f"{name}-wal"), Path(f"{name}-shm")):
+            if file.exists():
+                file.chmod(0o600)
+
+
 def _engine(url: str, *, writing: bool) -> sa.Engine:
     if not url.startswith("sqlite"):
         if url.startswith("postgresql://"):
@@ -268,6 +298,7 @@ def _engine(url: str, *, writing: bool) -> sa.Engine:
         return sa.create_engine(
             url, pool_size=READERS, max_overflow=2, pool_pre_ping=True, isolation_level=isolation
         )
+    _keep_private(url)
     engine = sa.create_engine(
         url,
         poolclass=sa.pool.QueuePool,

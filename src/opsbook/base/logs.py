@@ -22,6 +22,7 @@ KEPT = 5
 
 def open_log(file: Path, secrets: Callable[[], Iterable[str]] = tuple) -> logging.Handler:
     """Send every entry, ours and the libraries' warnings, to ``file``; return the handler."""
+    logging.raiseExceptions = False  # a full disk must not write tracebacks over the terminal
     handler = logging.handlers.RotatingFileHandler(file, maxBytes=BYTES, backupCount=KEPT)
     shared: list[Any] = [
         structlog.stdlib.add_log_level,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -29,6 +30,9 @@ def told(run: dict[str, Any], wait: dict[str, Any], *, hint: bool = True) -> str
         text += f" ({output.left(wait['due_at'])})"
     if hint and wait["kind"] in ANSWER:
         text += f"\n    {ANSWER[wait['kind']].format(id=run['id'], key=wait['step'])}"
+        if not os.environ.get("OPSBOOK_TOKEN"):  # the local token answers for nobody
+            page = f"{run['url']}#step-{wait['step']}"
+            text += f"\n    {words.ANSWER_PAGE.format(page=page)}"
     return text
 
 

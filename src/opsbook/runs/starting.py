@@ -54,12 +54,13 @@ def start(
     procedure = book.runbooks.get(runbook)
     if procedure is None:
         raise _unknown(book, runbook)
-    values, problems = check_params(procedure, params)
+    values, found = check_params(procedure, params)
+    problems = [str(one) for one in found] or _unknown_checks(book, procedure, values)
     if problems:
         raise WrongParameters(
             f"{len(problems)} of the parameters for {runbook} cannot be used: "
-            + " ".join(str(one) for one in problems),
-            problems=[str(one) for one in problems],
+            + " ".join(problems),
+            problems=problems,
         )
     if idempotency_key is not None:
         known = _started_before(tx, idempotency_key, book, runbook, values)
@@ -110,6 +111,25 @@ def _steps(procedure: Runbook, run_id: int) -> list[dict[str, object]]:
             "state": "pending",
         }
         for position, one in enumerate(procedure.steps)
+    ]
+
+
+def _unknown_checks(book: Book, procedure: Runbook, values: Mapping[str, str]) -> list[str]:
+    """Name every parameter that a check step takes its check from and that names none.
+
+    Found before anything runs: a run that changes something and then has nothing to verify it by
+    would fail at the worst moment.
+    """
+    asked = {
+        one.check.removeprefix("$")
+        for one in procedure.steps
+        if one.kind == "check" and one.check.startswith("$")
+    }
+    return [
+        f"parameter {name}: {values[name]!r} is no check of the book {book.id}. "
+        f"give one of: {', '.join(book.checks)}."
+        for name in sorted(asked & set(values))
+        if values[name] not in book.checks
     ]
 
 

@@ -1,9 +1,10 @@
-"""Telling people that a run waits for them: once for each wait, in their inbox.
+"""Telling people that a run waits for them, or has failed: once for each, in their inbox.
 
 Whoever can answer is told: those who hold the role that the step names, else the owner of the
 runbook or of the book, else everyone who may act on runs. It goes to the inbox and not to a phone,
-since whoever is on duty has been paged for the incident already; only a step that was interrupted
-is urgent, because nobody expects it and nothing goes on until somebody decides.
+since whoever is on duty has been paged for the incident already. Two things are urgent, because
+nobody expects them: a step that was interrupted, and a run that failed with nobody watching it
+(unless somebody refused it: then it is known).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from opsbook.access import approvals
+from opsbook.access import accounts, approvals
 from opsbook.base.database import Transaction
 from opsbook.base.events import Consumer, Event
 from opsbook.book import Book
@@ -24,6 +25,7 @@ TITLES = {
     "approval": {"ko": "승인 대기: {what}", "en": "Waits for approval: {what}"},
     "person": {"ko": "수행 대기: {what}", "en": "Waits for somebody: {what}"},
     "decision": {"ko": "중단됨, 결정 필요: {what}", "en": "Interrupted, decide: {what}"},
+    "failed": {"ko": "실행 실패: {what}", "en": "Run failed: {what}"},
 }
 BODIES = {"ko": "{run} · 실행 {id}", "en": "{run} · run {id}"}
 
@@ -34,7 +36,7 @@ class Telling:
     def __init__(self, library: Library) -> None:
         self.library = library
         self.consumer = Consumer(
-            "runs.telling", frozenset({"run.changed", "run.asks"}), self.handle
+            "runs.telling", frozenset({"run.changed", "run.asks", "run.finished"}), self.handle
         )
 
     def handle(self, tx: Transaction, event: Event, now: datetime) -> None:
@@ -43,6 +45,10 @@ class Telling:
         if row is None:
             return
         book = self.library.at(tx, row["revision"])
+        if event.kind == "run.finished":
+            if row["state"] == "failed":
+                tell_failed(tx, now, book, row)
+            return
         for waiting in store.waits(tx, row["id"]):
             if waiting["kind"] in TITLES and waiting["answer"] is None:
                 tell(tx, now, book, row, waiting)
@@ -63,11 +69,40 @@ def tell(
             key=f"run:{row['id']}/wait:{waiting['id']}/{person}", thread=row["thread"],
             title={language: text.format(what=what) for language, text in TITLES[kind].items()},
             body={
-                language: text.format(run=row["title"], id=row["id"])
+                language: text.format(run=named(book, row, language), id=row["id"])
                 for language, text in BODIES.items()
             },
             path=f"/runs/{row['id']}#step-{waiting['step']}", urgent=kind == "decision",
         )  # fmt: skip
+
+
+def tell_failed(tx: Transaction, now: datetime, book: Book, row: dict[str, Any]) -> None:
+    """Say that a run failed, and why, to whoever started it and to whoever owns it."""
+    persons = dict.fromkeys(audience(book, row, None, now))
+    if (account := store.account_behind(tx, row["started_by"])) is not None:
+        login = accounts.logins(tx, [account]).get(account, "")
+        if (starter := book.person_of(login)) is not None:
+            persons[starter] = None
+    for person in persons:
+        outbox.page(
+            tx, now, book=book, person_id=person, cause=f"run:{row['id']} failed",
+            key=f"run:{row['id']}/failed/{person}", thread=row["thread"],
+            title={
+                language: text.format(what=named(book, row, language))
+                for language, text in TITLES["failed"].items()
+            },
+            body={
+                language: f"{text.format(run=row['title'], id=row['id'])}: {row['reason']}"
+                for language, text in BODIES.items()
+            },
+            path=f"/runs/{row['id']}", urgent=not row["attended"] and row["leave"] != "refused",
+        )  # fmt: skip
+
+
+def named(book: Book, row: dict[str, Any], language: str) -> str:
+    """Return the runbook's title in `language`; the run itself keeps it in one."""
+    runbook = book.runbooks.get(row["runbook"])
+    return runbook.title.in_language(language) if runbook is not None else str(row["title"])
 
 
 def audience(book: Book, row: dict[str, Any], role: str | None, now: datetime) -> list[str]:

@@ -13,6 +13,7 @@ from opsbook.base.database import Transaction
 from opsbook.base.errors import Conflict, Refused
 from opsbook.web import pages, sentences, store, words
 from opsbook.web.i18n import N_
+from opsbook.web.numbers import Before
 from opsbook.web.visit import Visit
 from opsbook.web.who import Visitor
 
@@ -22,7 +23,7 @@ MOST_FAULTS = 20
 
 
 @router.get("/audit")
-async def listed(visit: Visitor, before: int | None = None, about: str = "") -> Response:
+async def listed(visit: Visitor, before: Before = None, about: str = "") -> Response:
     """Show entries newest first, of all or of one story."""
     _require(visit)
     about = about.strip()[:200]

@@ -13,6 +13,7 @@ from opsbook.base.database import Transaction
 from opsbook.base.errors import NotFound
 from opsbook.notify import store as outbox
 from opsbook.web import forms, pages, store, words
+from opsbook.web.numbers import Before, Number
 from opsbook.web.visit import Visit
 from opsbook.web.who import Visitor
 
@@ -21,7 +22,7 @@ EACH = 40
 
 
 @router.get("/inbox")
-async def listed(visit: Visitor, before: int | None = None) -> Response:
+async def listed(visit: Visitor, before: Before = None) -> Response:
     """Show pages to the visitor, newest first."""
 
     def read(tx: Transaction) -> dict[str, Any]:
@@ -46,7 +47,7 @@ async def listed(visit: Visitor, before: int | None = None) -> Response:
 
 
 @router.post("/inbox/{page_id}/open")
-async def opened(visit: Visitor, page_id: int) -> Response:
+async def opened(visit: Visitor, page_id: Number) -> Response:
     """Mark one page read and go to what it is about."""
     await visit.form()
 

@@ -18,6 +18,7 @@ from opsbook.incidents import store as rows
 from opsbook.runs import store as runs
 from opsbook.web import forms, journal, pages, readings, sentences, store, words
 from opsbook.web.i18n import N_
+from opsbook.web.numbers import Before, Number
 from opsbook.web.visit import Visit
 from opsbook.web.who import Visitor
 
@@ -27,7 +28,7 @@ TOPICS = "incidents pages runs approvals alerts books"
 
 
 @router.get("/incidents")
-async def listed(visit: Visitor, before: int | None = None) -> Response:
+async def listed(visit: Visitor, before: Before = None) -> Response:
     """Show what is not over, those that need an answer first, and what is."""
 
     def read(tx: Transaction) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def shaped(visit: Visit, row: Mapping[str, Any], names: sentences.Names) -> dict
 
 
 @router.get("/incidents/{incident_id}")
-async def room(visit: Visitor, incident_id: int) -> Response:
+async def room(visit: Visitor, incident_id: Number) -> Response:
     """Show one incident: everything somebody needs who opens the link of a page at night."""
 
     def read(tx: Transaction) -> dict[str, Any]:
@@ -127,7 +128,7 @@ def _room(tx: Transaction, visit: Visit, book: Book, row: dict[str, Any]) -> dic
 
 
 @router.post("/incidents/{incident_id}/acknowledge")
-async def acknowledge(visit: Visitor, incident_id: int) -> Response:
+async def acknowledge(visit: Visitor, incident_id: Number) -> Response:
     """Take the incident: nobody else is called."""
     fields = await visit.form()
     note = forms.text(fields, "note")
@@ -143,7 +144,7 @@ async def acknowledge(visit: Visitor, incident_id: int) -> Response:
 
 
 @router.post("/incidents/{incident_id}/resolve")
-async def resolve(visit: Visitor, incident_id: int) -> Response:
+async def resolve(visit: Visitor, incident_id: Number) -> Response:
     """Declare the incident over."""
     note = forms.text(await visit.form(), "note")
 
@@ -156,7 +157,7 @@ async def resolve(visit: Visitor, incident_id: int) -> Response:
 
 
 @router.post("/incidents/{incident_id}/note")
-async def note(visit: Visitor, incident_id: int) -> Response:
+async def note(visit: Visitor, incident_id: Number) -> Response:
     """Add words to the timeline."""
     text = forms.text(await visit.form(), "text")
 

@@ -15,6 +15,7 @@ from opsbook.base.database import Transaction
 from opsbook.base.errors import Invalid, NotFound
 from opsbook.web import forms, i18n, pages, sayings, sign_in, words
 from opsbook.web.i18n import LANGUAGES, N_
+from opsbook.web.numbers import Number
 from opsbook.web.visit import LANGUAGE, SESSION, THEME, THEMES, YEAR, Visit
 from opsbook.web.who import Visitor
 
@@ -112,7 +113,7 @@ async def make_token(visit: Visitor) -> Response:
 
 
 @router.post("/profile/tokens/{token_id}/revoke")
-async def revoke_token(visit: Visitor, token_id: int) -> Response:
+async def revoke_token(visit: Visitor, token_id: Number) -> Response:
     """Make one of the visitor's tokens void."""
     await visit.form()
     account_id = visit.who.account_id or 0

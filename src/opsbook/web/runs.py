@@ -17,6 +17,7 @@ from opsbook.book import Book
 from opsbook.runs import store as rows
 from opsbook.web import forms, journal, pages, sayings, sentences, startform, store, waiting
 from opsbook.web.i18n import N_
+from opsbook.web.numbers import Before, Number
 from opsbook.web.visit import Visit
 from opsbook.web.who import Visitor
 
@@ -35,7 +36,7 @@ FILTERS: Final[dict[str, tuple[str, tuple[str, ...] | None]]] = {
 
 
 @router.get("/runs")
-async def listed(visit: Visitor, show: str = "", before: int | None = None) -> Response:
+async def listed(visit: Visitor, show: str = "", before: Before = None) -> Response:
     """Show what waits for the visitor, then runs newest first."""
     show = show if show in FILTERS else ""
 
@@ -68,7 +69,7 @@ async def listed(visit: Visitor, show: str = "", before: int | None = None) -> R
 
 
 @router.get("/runs/{run_id}")
-async def detail(visit: Visitor, run_id: int) -> Response:
+async def detail(visit: Visitor, run_id: Number) -> Response:
     """Show one run."""
 
     def read(tx: Transaction) -> dict[str, Any]:
@@ -120,7 +121,7 @@ async def start(visit: Visitor, book_id: str, runbook_id: str) -> Response:
 
 
 @router.post("/runs/{run_id}/cancel")
-async def cancel(visit: Visitor, run_id: int) -> Response:
+async def cancel(visit: Visitor, run_id: Number) -> Response:
     """Cancel a run: nothing further starts, and what can be undone is undone."""
     fields = await visit.form()
     reason = forms.text(fields, "reason")
@@ -134,19 +135,19 @@ async def cancel(visit: Visitor, run_id: int) -> Response:
 
 
 @router.post("/runs/{run_id}/steps/{step_key}/approve")
-async def approve(visit: Visitor, run_id: int, step_key: str) -> Response:
+async def approve(visit: Visitor, run_id: Number, step_key: str) -> Response:
     """Approve what a step waits for."""
     return await _vote(visit, run_id, step_key, "approve")
 
 
 @router.post("/runs/{run_id}/steps/{step_key}/reject")
-async def reject(visit: Visitor, run_id: int, step_key: str) -> Response:
+async def reject(visit: Visitor, run_id: Number, step_key: str) -> Response:
     """Reject what a step waits for."""
     return await _vote(visit, run_id, step_key, "reject")
 
 
 @router.post("/runs/{run_id}/steps/{step_key}/confirm")
-async def confirm(visit: Visitor, run_id: int, step_key: str) -> Response:
+async def confirm(visit: Visitor, run_id: Number, step_key: str) -> Response:
     """Say that a manual step was done."""
     fields = await visit.form()
     note = forms.text(fields, "note")
@@ -157,7 +158,7 @@ async def confirm(visit: Visitor, run_id: int, step_key: str) -> Response:
 
 
 @router.post("/runs/{run_id}/steps/{step_key}/decide")
-async def decide(visit: Visitor, run_id: int, step_key: str) -> Response:
+async def decide(visit: Visitor, run_id: Number, step_key: str) -> Response:
     """Say what becomes of an interrupted step."""
     fields = await visit.form()
     choice = DECISIONS.get(fields.get("choice", ""))

@@ -14,6 +14,7 @@ from opsbook.base.errors import NotFound
 from opsbook.runs import store as runs
 from opsbook.web import live
 from opsbook.web.live import BEAT, HEARTBEAT, LIFE, Ended, Topics
+from opsbook.web.numbers import After, Number
 from opsbook.web.visit import Visit
 from opsbook.web.who import Visitor
 
@@ -34,7 +35,7 @@ async def changed(visit: Visitor, topics: str = "", since: str = "") -> Response
 
 
 @router.get("/runs/{run_id}/output")
-async def output(visit: Visitor, run_id: int, after: int = 0) -> Response:
+async def output(visit: Visitor, run_id: Number, after: After = 0) -> Response:
     """Stream pieces of output after a piece's number, until the run is over."""
     await visit.kept.app.database.read(lambda tx: _run(tx, visit, run_id))
     last = visit.request.headers.get("last-event-id", "")
@@ -43,7 +44,7 @@ async def output(visit: Visitor, run_id: int, after: int = 0) -> Response:
 
 
 @router.get("/runs/{run_id}/output/{attempt_id}.txt")
-async def whole(visit: Visitor, run_id: int, attempt_id: int) -> Response:
+async def whole(visit: Visitor, run_id: Number, attempt_id: Number) -> Response:
     """Return everything that is kept of one attempt's output, as plain text."""
 
     def read(tx: Transaction) -> str:

@@ -15,10 +15,11 @@ from opsbook.base.database import Transaction
 from opsbook.base.errors import Conflict, Invalid
 from opsbook.book import Book
 from opsbook.runs import store as run_store
-from opsbook.web.api.callers import Ask, Asking, Number
+from opsbook.web.api.callers import Ask, Asking
 from opsbook.web.api.models import AnswerStep, CancelRun, DecideStep, RunDetail
 from opsbook.web.api.problems import ProblemRoute
 from opsbook.web.api.runs import detail
+from opsbook.web.numbers import Number
 
 routes = APIRouter(route_class=ProblemRoute, tags=["runs"])
 

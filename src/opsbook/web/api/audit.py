@@ -11,10 +11,11 @@ from opsbook import audit
 from opsbook.base.database import Transaction
 from opsbook.base.errors import Conflict
 from opsbook.web.api import entries, sse, store
-from opsbook.web.api.callers import After, Ask, Asking, Position
+from opsbook.web.api.callers import Ask, Asking
 from opsbook.web.api.models import Entries, Events, Fault, Verification
 from opsbook.web.api.problems import ProblemRoute
 from opsbook.web.kept import Kept
+from opsbook.web.numbers import After, Before
 
 routes = APIRouter(route_class=ProblemRoute, tags=["audit"])
 LONGEST_WAIT = 30
@@ -33,8 +34,8 @@ def require_audit(ask: Asking) -> None:
 @routes.get("/audit")
 async def listed(
     ask: Ask,
-    after: Position = None,
-    before: Position = None,
+    after: Before = None,
+    before: Before = None,
     thread: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> Entries:

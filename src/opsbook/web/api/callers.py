@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Query, Request
 
 from opsbook import audit
 from opsbook.access import Principal, sessions, tokens
@@ -147,10 +147,6 @@ def asking(request: Request, app: App, who: Annotated[Principal, Depends(caller)
 
 
 Ask = Annotated[Asking, Depends(asking)]
-LARGEST = 2**63 - 1
-Number = Annotated[int, Path(ge=1, le=LARGEST)]
-Position = Annotated[int | None, Query(ge=0, le=LARGEST)]
-After = Annotated[int, Query(ge=0, le=LARGEST)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 

@@ -15,9 +15,10 @@ from starlette.responses import StreamingResponse
 from opsbook.base.database import EPOCH, Transaction
 from opsbook.runs import store as run_store
 from opsbook.web.api import runs, sse, store
-from opsbook.web.api.callers import After, Ask, Asking, Number
+from opsbook.web.api.callers import Ask, Asking
 from opsbook.web.api.models import Piece, RunDetail, RunOut, StepOut
 from opsbook.web.api.problems import ProblemRoute
+from opsbook.web.numbers import After, Number
 
 routes = APIRouter(route_class=ProblemRoute, tags=["runs"])
 FINISHED = frozenset({"succeeded", "failed", "cancelled"})

@@ -16,9 +16,10 @@ from opsbook.incidents import store
 from opsbook.incidents.words import spoken
 from opsbook.runs import store as run_store
 from opsbook.web.api import entries, runs
-from opsbook.web.api.callers import Ask, Asking, Limit, Number, Position
+from opsbook.web.api.callers import Ask, Asking, Limit
 from opsbook.web.api.models import AlertOut, IncidentDetail, IncidentOut, Incidents, Note, PageOut
 from opsbook.web.api.problems import ProblemRoute
+from opsbook.web.numbers import Before, Number
 from opsbook.web.sentences import Names
 
 routes = APIRouter(route_class=ProblemRoute, tags=["incidents"])
@@ -30,7 +31,7 @@ async def listed(
     book: str | None = None,
     state: Literal["active"] | None = None,
     limit: Limit = 50,
-    before: Position = None,
+    before: Before = None,
 ) -> Incidents:
     """Incidents newest first, or with ``state=active`` those not resolved, the worst first."""
     books = ask.books("incidents", book)

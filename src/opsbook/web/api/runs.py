@@ -17,7 +17,7 @@ from opsbook.base.errors import Conflict, Invalid, NotFound
 from opsbook.book import Book, check_params
 from opsbook.runs import store as run_store
 from opsbook.web.api import store
-from opsbook.web.api.callers import After, Ask, Asking, Limit, Number, Position
+from opsbook.web.api.callers import Ask, Asking, Limit
 from opsbook.web.api.models import (
     ApprovalOut,
     AttemptOut,
@@ -31,6 +31,7 @@ from opsbook.web.api.models import (
     WaitOut,
 )
 from opsbook.web.api.problems import ProblemRoute
+from opsbook.web.numbers import After, Before, Number
 from opsbook.web.sentences import Names
 
 routes = APIRouter(route_class=ProblemRoute, tags=["runs"])
@@ -45,7 +46,7 @@ async def listed(
     book: str | None = None,
     state: Annotated[list[State], Query()] = [],  # noqa: B006  FastAPI copies it
     limit: Limit = 50,
-    before: Position = None,
+    before: Before = None,
 ) -> Runs:
     """Runs newest first, with what each waits for."""
     books = ask.books("runs", book)
