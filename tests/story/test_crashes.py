@@ -39,6 +39,7 @@ class Server:
     data: Path
     port: int
     moment: str
+    database: str = ""
     process: subprocess.Popen[bytes] | None = None
     link: str = ""
     deaths: int = 0
@@ -49,6 +50,8 @@ class Server:
             sys.executable, str(SERVER), moment, "up", str(self.book), "--data", str(self.data),
             "--listen", f"127.0.0.1:{self.port}", "-o", "json",
         ]  # fmt: skip
+        if self.database:
+            command += ["--database", self.database]
         settings = {"OPSBOOK_STEP_USER": step_user(), "PYTHONPATH": str(SERVER.parents[2])}
         told = self.book.parent / f"told-{self.deaths}"
         with told.open("w") as out:
@@ -166,15 +169,22 @@ OUTSIDE = {"mid_diagnosis": mid_diagnosis, "mid_repair": mid_repair}
 
 
 @pytest.mark.parametrize("moment", [*dying_server.MOMENTS, *OUTSIDE])
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.prove)])
 async def test_a_server_killed_loses_nothing_and_repeats_no_step(
-    tmp_path: Path, watched: Watched, sink: Sink, moment: str
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    watched: Watched,
+    sink: Sink,
+    moment: str,
+    engine: str,
 ) -> None:
     pause = "sleep 1" if moment in OUTSIDE else ""
     book = write_book(
         tmp_path / "book", watched, every="1s", hold="1s", holds="1s", slow=pause,
         slow_repair=pause, contact=f'"json://127.0.0.1:{sink.port}/"',
     )  # fmt: skip
-    server = Server(book, tmp_path / "data", free_port(), moment)
+    url = request.getfixturevalue("postgres_url") if engine == "postgresql" else ""
+    server = Server(book, tmp_path / "data", free_port(), moment, url)
     watched.stop()
     try:
         await live(server, OUTSIDE.get(moment, nothing))
