@@ -103,11 +103,9 @@ async def room(visit: Visitor, incident_id: Number) -> Response:
 
 def _room(tx: Transaction, visit: Visit, book: Book, row: dict[str, Any]) -> dict[str, Any]:
     names = sentences.Names(tx, visit.speech, visit.kept.app.library)
-    subject = f"incident:{row['id']}"
     alerts = rows.alerts_of(tx, row["id"])
     shown = readings.rows(tx, visit.speech, visit.now, book, {one["check_id"] for one in alerts})
-    threads = [subject, *(f"alert:{one['id']}" for one in alerts)]
-    entries = store.story(tx, threads)
+    entries = rows.story(tx, row["id"])
     run = runs.get(tx, row["run_id"]) if row["run_id"] and visit.may("runs:read", book) else None
     one = shaped(visit, row, names)
     severity = book.severities.get(row["severity"])

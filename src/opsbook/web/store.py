@@ -256,12 +256,6 @@ def tokens(tx: Transaction) -> list[dict[str, Any]]:
     return tx.rows(sa.select(*columns).where(access_token.c.account_id.is_not(None)))
 
 
-def story(tx: Transaction, threads: Collection[str]) -> list[dict[str, Any]]:
-    """Return the entries of several threads as one story, oldest first."""
-    mine = sa.select(entry).where(entry.c.thread.in_(list(threads)))
-    return tx.rows(mine.order_by(entry.c.at, entry.c.id))
-
-
 def waits_of(tx: Transaction, run_id: int) -> list[dict[str, Any]]:
     """Return what one run waits for, checks included, in the form of `waits`."""
     return tx.rows(_waits().where(wait.c.run_id == run_id))
