@@ -6,30 +6,16 @@ nothing in the product knows of it.
 """
 
 import asyncio
-import os
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from opsbook.runs import engine, outcomes
 from opsbook.runs.journal import Story
 from opsbook.runs.supervisor import Spawner
+from tests.support.dying_server import dies
 from tests.support.runs import Stage, book
 
 KEY = "two"
-
-
-def dies(owner: Any, name: str, when: Callable[..., bool]) -> None:
-    original = getattr(owner, name)
-
-    def dying(*args: Any, **more: Any) -> Any:
-        if when(*args):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return original(*args, **more)
-
-    setattr(owner, name, dying)
 
 
 def before_spawn() -> None:

@@ -3,6 +3,7 @@
 Pictures of the moments go to the folder that OPSBOOK_TEST_SHOTS names, for a person to look at.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,13 +15,9 @@ from playwright.async_api import Page, async_playwright, expect
 from opsbook.app import App, build
 from opsbook.base.clock import SystemClock
 from opsbook.settings import Settings
-from tests.support.servers import needs
+from tests.support.servers import CHROMIUM_ARGUMENTS, needs
 from tests.support.watched import Watched, step_user, write_book
 
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 SHOTS = os.environ.get("OPSBOOK_TEST_SHOTS")
 PATIENCE = 30_000
 
@@ -62,7 +59,7 @@ async def test_a_person_follows_the_story_from_the_page_to_the_end(
     size = {"width": 1280, "height": 860} if device == "desktop" else {"width": 390, "height": 844}
     async with async_playwright() as playwright:
         program = str(needs("chromium"))
-        browser = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=program, args=CHROMIUM_ARGUMENTS)
         context = await browser.new_context(viewport=size, locale="en-US")  # type: ignore[arg-type]
         page = await context.new_page()
         page.set_default_timeout(PATIENCE)
@@ -86,7 +83,7 @@ async def test_a_person_follows_the_story_from_the_page_to_the_end(
         await shot(page, f"{device}-approve")
         await accessible(page)
         await approve.click()
-        watched.until_up()
+        await asyncio.to_thread(watched.until_up)  # the app works in this very loop
         await expect(page.get_by_text("Resolved", exact=False).first).to_be_visible()
         assert watched.starts() == 2
         await shot(page, f"{device}-resolved")

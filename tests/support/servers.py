@@ -42,6 +42,11 @@ PACKAGES = {
 }
 
 
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
 INITDB_OPTIONS = ("--encoding=UTF8", "--locale=C", "--no-sync")
 
 POSTGRES_SETTINGS = {

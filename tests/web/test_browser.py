@@ -11,14 +11,10 @@ from playwright.async_api import Browser, Page, async_playwright
 from opsbook.incidents.tables import incident
 from opsbook.runs.tables import attempt, output
 from opsbook.web.visit import SESSION
-from tests.support.servers import needs
+from tests.support.servers import CHROMIUM_ARGUMENTS, needs
 from tests.web.rig import Rig
 from tests.web.test_pages import PAGES, WRITING
 
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 Open = Callable[..., Awaitable[Page]]
 
@@ -27,7 +23,9 @@ Open = Callable[..., Awaitable[Page]]
 async def browser() -> AsyncIterator[Browser]:
     program = needs("chromium")
     async with async_playwright() as playwright:
-        made = await playwright.chromium.launch(executable_path=str(program), args=ARGUMENTS)
+        made = await playwright.chromium.launch(
+            executable_path=str(program), args=CHROMIUM_ARGUMENTS
+        )
         yield made
         await made.close()
 
