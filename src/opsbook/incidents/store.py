@@ -63,11 +63,6 @@ def by_fingerprint(tx: Transaction, fingerprint: str) -> dict[str, Any] | None:
     return tx.row(sa.select(incident).where(matching))
 
 
-def by_run(tx: Transaction, run_id: int) -> dict[str, Any] | None:
-    """Return the incident whose first response this run is."""
-    return tx.row(sa.select(incident).where(incident.c.run_id == run_id))
-
-
 def of_alert(tx: Transaction, alert_id: int) -> list[dict[str, Any]]:
     """Return the active incidents that an alert belongs to."""
     joined = incident.join(incident_alert, incident_alert.c.incident_id == incident.c.id)

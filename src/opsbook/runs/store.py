@@ -53,11 +53,6 @@ def list_runs(
     return tx.rows(query if before is None else query.where(run.c.id < before))
 
 
-def of_thread(tx: Transaction, thread: str) -> list[Row]:
-    """Return the runs of one story (``incident:12``), the oldest first."""
-    return tx.rows(sa.select(run).where(run.c.thread == thread).order_by(run.c.id))
-
-
 def steps(tx: Transaction, run_id: int) -> list[Row]:
     """Return a run's steps in order, each with its ``attempts`` and its open ``wait`` or None."""
     found = step_rows(tx, run_id)

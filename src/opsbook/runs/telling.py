@@ -68,10 +68,7 @@ def tell(
             tx, now, book=book, person_id=person, cause=f"run:{row['id']} {kind}",
             key=f"run:{row['id']}/wait:{waiting['id']}/{person}", thread=row["thread"],
             title={language: text.format(what=what) for language, text in TITLES[kind].items()},
-            body={
-                language: text.format(run=named(book, row, language), id=row["id"])
-                for language, text in BODIES.items()
-            },
+            body=which(book, row),
             path=f"/runs/{row['id']}#step-{waiting['step']}", urgent=kind == "decision",
         )  # fmt: skip
 
@@ -92,11 +89,18 @@ def tell_failed(tx: Transaction, now: datetime, book: Book, row: dict[str, Any])
                 for language, text in TITLES["failed"].items()
             },
             body={
-                language: f"{text.format(run=row['title'], id=row['id'])}: {row['reason']}"
-                for language, text in BODIES.items()
+                language: f"{text}: {row['reason']}" for language, text in which(book, row).items()
             },
             path=f"/runs/{row['id']}", urgent=not row["attended"] and row["leave"] != "refused",
         )  # fmt: skip
+
+
+def which(book: Book, row: dict[str, Any]) -> dict[str, str]:
+    """Return which run it is, by language."""
+    return {
+        language: text.format(run=named(book, row, language), id=row["id"])
+        for language, text in BODIES.items()
+    }
 
 
 def named(book: Book, row: dict[str, Any], language: str) -> str:
