@@ -155,7 +155,7 @@ def test_a_schedule_describes_itself_in_both_languages_and_reads_its_own_words(
     assert schedule.describe("ko") == f"{korean} (Asia/Seoul)"
     assert schedule.describe("en") == f"{english} (Asia/Seoul)"
     for words in (korean, english):
-        assert Schedule.parse(words.removeprefix("cron "), SEOUL).lines == schedule.lines
+        assert Schedule.parse(words.removeprefix("cron "), SEOUL).phrase == schedule.phrase
 
 
 @pytest.mark.parametrize(

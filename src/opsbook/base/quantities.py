@@ -6,8 +6,9 @@ humanfriendly reads ``4Gi`` as four billion. A number without a unit is never ta
 a default.
 
 Units after parsing: ``""`` (a plain number or a count), ``"%"``, ``"bytes"``, ``"ms"``, ``"s"``,
-``"d"``. Minutes and hours become seconds; milliseconds and days stay as written, so that a band
-reads back as it was typed. Time units are comparable with each other; nothing else converts.
+``"d"``, and rates ``"/s"``, ``"/m"``, ``"/h"``, ``"/d"``. Minutes and hours become seconds;
+milliseconds and days stay as written, so that a band reads back as it was typed. Time units are
+comparable with each other, and so are rates; nothing else converts.
 
 Every error is a `QuantityError` that names the value and what would be accepted.
 """
@@ -37,12 +38,15 @@ BYTES: Final[Mapping[str, int]] = {
     **{f"{p}{end}": 1024**n for n, p in enumerate("KMGTP", start=1) for end in ("i", "iB")},
 }
 TIME_UNITS: Final = frozenset({"ms", "s", "d"})
+RATES: Final[Mapping[str, float]] = {"/s": 1.0, "/m": 60.0, "/h": 3600.0, "/d": 86400.0}
+"""A rate's unit and the seconds it counts over."""
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
-_QUANTITY = re.compile(rf"\s*({_NUMBER})\s*([A-Za-z%]*)\s*")
+_QUANTITY = re.compile(rf"\s*({_NUMBER})\s*([A-Za-z%]*|/\s*(?:s|m|min|h|d))\s*")
 _DURATION = re.compile(r"\s*(?:\d+(?:\.\d+)?(?:ms|[smhdw])\s*)+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 _BAND = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(.+)")
+_RANGE = re.compile(r"(.+?)\s*\.\.\s*(.+)")
 _LONGEST: Final = 64
 
 OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
@@ -79,17 +83,25 @@ class Quantity:
             return self.value
         if self.unit in TIME_UNITS and unit in TIME_UNITS:
             return self.value * SECONDS[self.unit] / SECONDS[unit]
+        if self.unit in RATES and unit in RATES:
+            return self.value * RATES[unit] / RATES[self.unit]
         raise QuantityError(f"{self} cannot be compared with a value in {unit or 'plain numbers'}")
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A comparison such as ``> 80%`` that a measured value meets or does not."""
+    """A comparison such as ``> 80%``, or a range such as ``30%..70%`` with both of its ends.
+
+    A range has the operator ``..``, its lower end as `limit` and its upper end as `upto`.
+    """
 
     op: str
     limit: Quantity
+    upto: Quantity | None = None
 
     def __str__(self) -> str:
+        if self.upto is not None:
+            return f"{self.limit}..{self.upto}"
         return f"{self.op} {self.limit}"
 
     def holds(self, value: float, unit: str = "") -> bool:
@@ -99,12 +111,16 @@ class Band:
         missing data, and that is its own state. Raises `QuantityError` for incomparable units.
         """
         limit = self.limit.in_unit(unit)
+        if self.upto is not None:
+            return limit <= value <= self.upto.in_unit(unit)  # a NaN compares as neither
         return not math.isnan(value) and OPERATORS[self.op](value, limit)
 
     def fits(self, unit: str) -> bool:
         """Whether values in `unit` can be compared with this band at all."""
         try:
             self.limit.in_unit(unit)
+            if self.upto is not None:
+                self.upto.in_unit(unit)
         except QuantityError:
             return False
         return True
@@ -125,7 +141,9 @@ def parse_duration(text: object) -> timedelta:
     try:
         return timedelta(seconds=seconds)
     except OverflowError:
-        raise QuantityError(f"{_shown(text)} is too long a duration") from None
+        raise QuantityError(
+            f"{_shown(text)} is too long a duration; write a shorter one, such as 365d"
+        ) from None
 
 
 def format_duration(duration: timedelta) -> str:
@@ -167,23 +185,42 @@ def parse_quantity(text: object) -> Quantity:
                 return Quantity(value, unit)
             if unit in BYTES and math.isfinite(value):
                 return Quantity(value * BYTES[unit], "bytes")
+            if unit.startswith("/") and math.isfinite(value):
+                return Quantity(value, f"/{unit[1:].strip()[0]}")
         if _DURATION.fullmatch(text):
             return Quantity(parse_duration(text).total_seconds(), "s")
     raise QuantityError(
         f"{_shown(text)} is not a quantity; write a number with a unit, "
-        "such as 10, 80%, 250ms, 15m, 14d, 4Gi or 20GB"
+        "such as 10, 80%, 250ms, 15m, 14d, 4Gi, 20GB or 50/s"
     )
 
 
 def parse_band(text: object) -> Band:
-    """Read a comparison: ``> 80%``, ``>= 10``, ``< 14d``, ``> 250ms``."""
+    """Read a comparison (``> 80%``, ``>= 10``, ``< 14d``) or a range (``30%..70%``)."""
+    if isinstance(text, str) and len(text) <= _LONGEST and (ends := _RANGE.fullmatch(text.strip())):
+        return _range(text, parse_quantity(ends[1]), parse_quantity(ends[2]))
     matched = _BAND.fullmatch(text) if isinstance(text, str) and len(text) <= _LONGEST else None
     if matched is None:
         raise QuantityError(
             f"{_shown(text)} is not a band; write a comparison and a quantity, "
-            'in quotes, such as "> 80%", ">= 10" or "< 14d"'
+            'in quotes, such as "> 80%", ">= 10" or "< 14d", or a range such as "30%..70%"'
         )
     return Band(matched[1], parse_quantity(matched[2]))
+
+
+def _range(text: str, low: Quantity, high: Quantity) -> Band:
+    """Both ends in one kind of unit, the lower first; a plain lower end takes the upper's unit."""
+    if not low.unit and high.unit not in {"", "bytes"}:
+        low = Quantity(low.value, high.unit)
+    try:
+        reversed_ = low.in_unit(high.unit) > high.value
+    except QuantityError:
+        raise QuantityError(
+            f"{_shown(text)} is not a band; write both ends of the range in one unit"
+        ) from None
+    if reversed_:
+        raise QuantityError(f"{_shown(text)} is not a band; write the lower end of the range first")
+    return Band("..", low, high)
 
 
 def format_quantity(value: float, unit: str = "") -> str:
@@ -200,6 +237,8 @@ def format_quantity(value: float, unit: str = "") -> str:
         return format_quantity(value / 1000, "s")
     if unit == "s":
         return _readable_seconds(value)
+    if unit in RATES:
+        return f"{_rounded(value)}{unit}"
     return f"{_rounded(value)} {unit}".rstrip()
 
 
