@@ -14,7 +14,7 @@ ENV := .venv
 BIN := $(ENV)/bin
 CODE := src tests tools bench
 
-.PHONY: help up test lint format bench prove lock clean \
+.PHONY: help up test lint format bench docs prove lock clean \
 	lint-format lint-rules lint-types lint-imports lint-files moved
 
 help:
@@ -49,6 +49,9 @@ format: $(ENV)/.dev  ## put the code into the house's form
 
 bench: $(ENV)/.dev  ## measure against the peers, side by side; BENCH=bench/one.py for one
 	@for each in $(BENCH); do echo "== $$each"; $(BIN)/python $$each $(ARGS) || exit 1; done
+
+docs: $(ENV)/.dev  ## write the pages of docs/ that are made from the code
+	$(BIN)/python tools/write_sections.py
 
 prove: $(ENV)/.dev  ## run the long proofs that `make test` leaves out
 	$(BIN)/pytest -m prove $(ARGS)

@@ -1,6 +1,10 @@
 """A book's files: read once, hashed, stored, and the same again."""
 
+import errno
 import os
+import shutil
+import socket
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -8,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsbook.base.errors import Invalid
-from opsbook.book import BookError, dump, files, load, parse, read_folder, revision_of
+from opsbook.book import BookError, dump, files, folder, load, parse, read_folder, revision_of
 from tests.book.kinds import STARTER, VOCABULARY, starter
 
 
@@ -100,9 +104,159 @@ def test_a_link_out_of_the_book_is_refused_and_one_inside_is_not(book, tmp_path_
     ]
 
 
-def test_what_is_no_file_is_refused(book):
+def test_a_pipe_or_socket_is_refused_and_not_waited_for(book):
     os.mkfifo(book / "pipe.yaml")
-    assert told(book) == ["pipe.yaml:1:1: the file is not a regular file. remove it from the book."]
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(book / "socket.yaml"))
+        assert told(book) == [
+            f"{name}.yaml:1:1: the file is not a regular file. remove it from the book."
+            for name in ("pipe", "socket")
+        ]
+
+
+def test_a_file_that_becomes_a_pipe_between_two_looks_is_not_waited_for(book, monkeypatch):
+    seen = (book / "book.yaml").lstat()
+    (book / "book.yaml").unlink()
+    os.mkfifo(book / "book.yaml")
+    lstat = Path.lstat
+    monkeypatch.setattr(Path, "lstat", lambda at: seen if at.name == "book.yaml" else lstat(at))
+    assert told(book) == ["book.yaml:1:1: the file is not a regular file. remove it from the book."]
+
+
+def test_links_that_go_in_a_circle_are_refused(book):
+    (book / "one.yaml").symlink_to("two.yaml")
+    (book / "two.yaml").symlink_to("one.yaml")
+    (book / "round").symlink_to(".")
+    assert told(book) == [
+        "one.yaml:1:1: the file cannot be read: Too many levels of symbolic links. make it "
+        "readable for this user.",
+        "round:1:1: the file is a symbolic link to a folder. copy the folder here.",
+        "two.yaml:1:1: the file cannot be read: Too many levels of symbolic links. make it "
+        "readable for this user.",
+    ]
+
+
+def test_what_this_user_may_not_read_is_named(book, monkeypatch):
+    def denied(call):
+        def guarded(at, *args):
+            if str(at).endswith(("/book.yaml", "/runbooks")):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return call(at, *args)
+
+        return guarded
+
+    monkeypatch.setattr(os, "open", denied(os.open))
+    monkeypatch.setattr(os, "scandir", denied(os.scandir))
+    assert told(book) == [
+        "book.yaml:1:1: the file cannot be read: Permission denied. make it readable for this "
+        "user.",
+        "runbooks:1:1: the folder cannot be read: Permission denied. make it readable for this "
+        "user.",
+    ]
+
+
+def test_names_that_are_one_file_on_other_machines_are_refused(book):
+    (book / "Book.yaml").write_text("x")
+    (book / "runbooks" / unicodedata.normalize("NFC", "복구.md")).write_text("x")
+    (book / "runbooks" / unicodedata.normalize("NFD", "복구.md")).write_text("x")
+    if len(list(book.rglob("*복구*")) + list(book.glob("?ook.yaml"))) < 3:
+        return  # this machine is one of those
+    found = told(book)
+    assert found[0] == (
+        "book.yaml:1:1: the file has the name of Book.yaml but for case or accents. rename one of "
+        "the two: on many machines they are one file."
+    )
+    assert len(found) == 2
+
+
+def test_a_name_with_a_line_break_is_refused_and_told_on_one_line(book):
+    (book / "a\nb.yaml").write_text("x")
+    assert told(book) == [
+        "a\\nb.yaml:1:1: the file has a name with a control character. rename it."
+    ]
+
+
+def test_folders_without_end_are_refused(book):
+    deep = book / "/".join(f"{n}" for n in range(folder.MAX_DEPTH + 2))
+    deep.mkdir(parents=True)
+    (deep / "x.yaml").write_text("x")
+    assert "the folder is more than 20 folders deep. move it up." in told(book)[0]
+
+
+def test_a_folder_of_far_too_many_files_is_refused_and_not_read(book):
+    for n in range(folder.MAX_FILES + 1):
+        os.close(os.open(book / "files" / f"{n}", os.O_CREAT)) if n else (book / "files").mkdir()
+    for n in range(5):
+        (book / f"extra-{n}.yaml").write_text("x")
+    assert "the book has more than 10,000 files. is this the right folder?" in told(book)[0]
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_taken(book, monkeypatch):
+    read = os.read
+
+    def slowly(handle, length):
+        content = read(handle, length)
+        if content.startswith(b"# What is looked at"):
+            with (book / "checks.yaml").open("a") as file:
+                file.write("# more\n")
+        return content
+
+    monkeypatch.setattr(os, "read", slowly)
+    assert told(book) == [
+        "checks.yaml:1:1: the file has changed while it was read. try again when it is saved."
+    ]
+
+
+def test_a_file_that_is_gone_again_is_named(book, monkeypatch):
+    monkeypatch.setattr(folder, "_walk", lambda root, problems: walked)
+    walked = [(entry, entry.name) for entry in os.scandir(book) if entry.name == "book.yaml"]
+    (book / "book.yaml").unlink()
+    assert told(book)[0].startswith("book.yaml:1:1: the file cannot be read: No such file")
+
+
+def test_a_signature_changes_with_whatever_is_done_to_the_folder(book):
+    first = files.signature(book)
+    assert files.signature(book) == first
+    assert [name for name, *_ in first.entries] == sorted(read_folder(book))
+    changes = [
+        lambda: (book / "book.yaml").write_text((book / "book.yaml").read_text() + "#"),
+        lambda: (book / "new.yaml").write_text(""),
+        lambda: (book / "new.yaml").rename(book / "newer.yaml"),
+        lambda: os.utime(book / "book.yaml", ns=(1, 1)),
+        (book / "newer.yaml").unlink,
+        lambda: (
+            shutil.copy(book / "book.yaml", book / ".book.yaml.swp")
+            and (book / ".book.yaml.swp").replace(book / "book.yaml")
+        ),
+        lambda: (book / "link.yaml").symlink_to("nowhere"),
+    ]
+    for change in changes:
+        before = files.signature(book)
+        change()
+        assert files.signature(book) != before
+    (book / ".hidden").write_text("x")
+    assert files.signature(book) == files.signature(book)
+    assert files.signature(book / "nowhere") == files.Signature()
+
+
+def test_a_folder_is_settled_when_two_looks_agree_and_there_is_something():
+    empty, one = files.Signature(), files.Signature((("book.yaml", 5, 1, 1, 1),))
+    longer = files.Signature((("book.yaml", 9, 2, 2, 1),))
+    assert files.settled(one, one)
+    assert not files.settled(one, longer)
+    assert not files.settled(empty, empty)
+
+
+def test_what_is_read_is_what_was_seen_or_nothing(book, monkeypatch):
+    seen = files.signature(book)
+    assert files.read_as_seen(book, seen) == read_folder(book)
+    (book / "checks.yaml").write_text("checks:\n  dis")
+    assert files.read_as_seen(book, seen) is None
+    (book / "checks.yaml").unlink()
+    (book / "checks.yaml").symlink_to("/etc/hostname")
+    assert files.read_as_seen(book, seen) is None
+    with pytest.raises(BookError, match="link out of the book"):
+        files.read_as_seen(book, files.signature(book))
 
 
 def test_a_large_file_is_refused(book, monkeypatch):
@@ -112,9 +266,9 @@ def test_a_large_file_is_refused(book, monkeypatch):
         "large.md:1:1: the file is larger than 5 MiB. keep large files out of the book."
     ]
     (book / "large.md").unlink()
-    monkeypatch.setattr(files, "MAX_BOOK", 100)
+    monkeypatch.setattr(folder, "MAX_BOOK", 100)
     assert "the book is larger than" in told(book)[0]
-    monkeypatch.setattr(files, "MAX_FILES", 3)
+    monkeypatch.setattr(folder, "MAX_FILES", 3)
     assert "more than 3 files. is this the right folder?" in told(book)[0]
 
 

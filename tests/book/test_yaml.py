@@ -36,9 +36,9 @@ def test_keys_are_text_whatever_they_look_like():
 
 def test_keys_and_values_have_places():
     found = read("checks:\n  disk:\n    every: 1m\n    list: [a,\n      b]\n").positions
-    assert found.keys["checks", "disk"] == ("f.yaml", 2, 3)
-    assert found.values["checks", "disk", "every"] == ("f.yaml", 3, 12)
-    assert found.values["checks", "disk", "list", 1] == ("f.yaml", 5, 7)
+    assert found.key(("checks", "disk")) == ("f.yaml", 2, 3)
+    assert found.value(("checks", "disk", "every")) == ("f.yaml", 3, 12)
+    assert found.value(("checks", "disk", "list", 1)) == ("f.yaml", 5, 7)
     assert found.where(("checks", "disk", "no", "such")) == "f.yaml:2"
     assert found.where(("nothing",)) == ""
 
@@ -53,7 +53,7 @@ def test_front_matter_counts_lines_from_where_it_stands():
 def test_any_line_ending_and_a_byte_order_mark_are_fine(newline, mark):
     reading = read(mark + newline.join(["a: 1", "b:", "  c: 3", ""]))
     assert reading.data == {"a": 1, "b": {"c": 3}}
-    assert reading.positions.values["b", "c"] == ("f.yaml", 3, 6)
+    assert reading.positions.value(("b", "c")) == ("f.yaml", 3, 6)
 
 
 def test_an_alias_is_its_anchor_and_problems_point_at_the_alias():
@@ -74,8 +74,8 @@ SYNTAX = [
     ("a:\n  b: 1\n c: 2", "f.yaml:3:2: the indentation does not fit the lines above. align it with "
      "them."),
     ("a: @x", "f.yaml:1:4: this character cannot start a value. put the text in quotes."),
-    ("a: [1", "f.yaml:2:1: this is no YAML: while parsing a flow sequence, did not find expected "
-     "',' or ']'. check the quotes, brackets and indentation here."),
+    ("a: [1\n\n", "f.yaml:1:6: this is no YAML: while parsing a flow sequence, did not find "
+     "expected ',' or ']'. check the quotes, brackets and indentation here."),
     ("? [1]\n: 2", "f.yaml:1:3: a list or map stands where a key should. write a plain key."),
     ("a: &x 1\n*x : 2", "f.yaml:2:1: the alias *x stands where a key should. write the key."),
     ('"": 1', "f.yaml:1:1: a key is empty. write a key before the colon."),
@@ -117,6 +117,40 @@ def test_a_merge_key_is_only_a_key():
 def test_an_empty_file_is_nothing():
     for text in ("", "# only a comment\n", "---\n", "\ufeff"):
         assert (read(text).data, told(text)) == (None, [])
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85"])
+def test_lines_are_counted_as_editors_count_them(odd):
+    reading = read(f"a: 1 # {odd}\nb: 2\nb: 3\n")
+    assert reading.positions.key(("b",)) == ("f.yaml", 2, 1)
+    assert [problem.line for problem in reading.problems] == [3]
+    assert told(f"a: 1 # {odd}\nb: @\n")[0].startswith("f.yaml:2:4: ")
+
+
+def test_a_file_of_mistakes_is_not_told_without_end():
+    found = told("a: 1\n" * 5000)
+    assert len(found) == yamlpos.MAX_FAULTS + 1
+    assert found[-1] == (
+        "f.yaml:102:1: there are more than 100 mistakes in this file. mend those above first."
+    )
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["[", "{", "- ", "? ", "&a ", "*a ", "!", '"', "|", "%", "[a: ", "- - ", "#", "x", "\t"],
+)
+def test_five_megabytes_of_anything_are_data_or_one_short_sentence(piece):
+    problems = told(piece * (5 * 2**20 // len(piece)))
+    assert len(problems) <= 1
+    assert all(len(problem) < 400 for problem in problems)
+
+
+def test_a_file_of_too_many_values_is_refused():
+    problem = told("- a\n" * 1_000_000)
+    assert problem == [
+        "f.yaml:400000:3: this file has more than 400,000 values, aliases written out. split it, "
+        "or write less through aliases."
+    ]
 
 
 @given(st.text(alphabet=st.characters(codec=None, categories=None), max_size=200))

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import re
-import types
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from opsbook.book.fields import Named
+from opsbook.book.fields import ID_PATTERN, Named
 from opsbook.book.model import Sections
-from opsbook.book.positions import Mark, Path, Positions
+from opsbook.book.positions import Mark, Path, Positions, dotted
 from opsbook.book.problems import Problem, suggestion
+from opsbook.book.types import bare
 
 _EXPECTED: Mapping[str, tuple[str, str]] = {
     "string_type": ("should be text", "put it in quotes"),
-    "int_type": ("should be a whole number", ""),
-    "int_parsing": ("should be a whole number", ""),
-    "int_from_float": ("should be a whole number", ""),
-    "float_type": ("should be a number", ""),
-    "float_parsing": ("should be a number", ""),
-    "finite_number": ("should be a number", ""),
-    "bool_type": ("should be true or false", ""),
-    "bool_parsing": ("should be true or false", ""),
+    "int_type": ("should be a whole number", "write one such as 3"),
+    "int_parsing": ("should be a whole number", "write one such as 3"),
+    "int_from_float": ("should be a whole number", "write one such as 3"),
+    "float_type": ("should be a number", "write one such as 0.5"),
+    "float_parsing": ("should be a number", "write one such as 0.5"),
+    "finite_number": ("should be a number", "write one such as 0.5"),
+    "bool_type": ("should be true or false", "write one of the two, without quotes"),
+    "bool_parsing": ("should be true or false", "write one of the two, without quotes"),
     "tuple_type": ("should be a list", "write it as [a, b], or one - item a line"),
     "list_type": ("should be a list", "write it as [a, b], or one - item a line"),
     "mapping_type": ("should be a map", "write key: value below it, indented"),
@@ -32,6 +32,21 @@ _EXPECTED: Mapping[str, tuple[str, str]] = {
     "model_type": ("should be a map", "write key: value below it, indented"),
     "model_attributes_type": ("should be a map", "write key: value below it, indented"),
 }
+
+FORMS: Mapping[str, tuple[str, str]] = {
+    ID_PATTERN: (
+        "is not a name that can be used here",
+        "use letters, digits, - _ and . (at most 64, starting with a letter or digit)",
+    ),
+    r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$": (
+        "is not a country's code",
+        "write one such as KR, or with a part of the country, such as DE-BE",
+    ),
+    r"^[0-9a-f]{64}$": ("is not a SHA-256 hash", "write its 64 digits, 0-9 and a-f"),
+    r"^label:[A-Za-z_]\w*$": ("is not a label", "write label: and the label's name"),
+    r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$": ("is not a command's name", "write it without its folder"),
+}
+"""What a text is not that lacks the form of its field, and what to write instead."""
 
 
 def told(
@@ -56,6 +71,8 @@ def told(
     for detail in details:
         if detail["type"] == "too_short" and _has_below(detail["loc"], places):
             continue  # it is short of the very items that are reported on their own
+        if _is_told_of_its_key(detail):
+            continue
         loc = tuple(part for part in detail["loc"] if part != "[key]")
         path = under + loc
         message, remedy = _sentence(detail, model, loc, also, whose)
@@ -71,22 +88,26 @@ def told(
     return problems
 
 
+def _is_told_of_its_key(detail: ErrorDetails) -> bool:
+    """Whether it is about a name that is reported already: by the reader, or as the element's key.
+
+    An element gets its id from the key it stands under, and a wrong one would be told twice.
+    """
+    loc, value = detail["loc"], detail.get("input")
+    if detail["type"] != "string_pattern_mismatch":
+        return False
+    empty = value == "" and "[key]" in loc
+    return empty or (len(loc) > 1 and loc[-1] == "id" and loc[-2] == value)
+
+
 def _has_below(loc: Path, places: Iterable[Path]) -> bool:
     return any(len(place) > len(loc) and place[: len(loc)] == loc for place in places)
-
-
-def dotted(path: Iterable[str | int]) -> str:
-    """A path as people write it: ``checks.disk.bands``, ``escalation.main.levels[0]``."""
-    written = ""
-    for part in path:
-        written += f"[{part}]" if isinstance(part, int) else f".{part}" if written else str(part)
-    return written
 
 
 def is_listed(section: str) -> bool:
     """Whether a top-level key holds elements by id, which several files may add to."""
     field = Sections.model_fields.get(section)
-    origin = get_origin(_bare(field.annotation)) if field is not None else None
+    origin = get_origin(bare(field.annotation)) if field is not None else None
     return isinstance(origin, type) and issubclass(origin, Mapping)
 
 
@@ -95,6 +116,8 @@ def _sentence(
 ) -> tuple[str, str]:
     name, value = str(loc[-1]) if loc else "", detail.get("input")
     match detail["type"]:
+        case "missing" if loc and isinstance(loc[-1], int):
+            return "one more value is needed", "write both, such as [1, 10]"
         case "missing":
             return f"{name!r} is missing", f"add {name}: with a value"
         case "extra_forbidden":
@@ -109,12 +132,20 @@ def _sentence(
                 str(value), words, what="accepted"
             )
         case "string_pattern_mismatch":
-            return (
-                f"{_shown(value)} is not a name that can be used here",
-                "use letters, digits, - _ and . (at most 64, starting with a letter or digit)",
-            )
+            written = str(detail.get("ctx", {}).get("pattern", ""))
+            told, remedy = FORMS.get(written, ("cannot be used here", f"match {written}"))
+            return f"{_shown(value)} {told}", remedy
+        case "greater_than_equal":
+            least = detail.get("ctx", {}).get("ge")
+            return f"{_shown(value)} is too little", f"write {least} or more"
+        case "less_than_equal":
+            most = detail.get("ctx", {}).get("le")
+            return f"{_shown(value)} is too much", f"write {most} or less"
         case "too_short":
             return "should not be empty", "write at least one"
+        case "too_long":
+            most = detail.get("ctx", {}).get("max_length")
+            return f"has more than {most} values", "remove those that are too many"
         case "string_too_short":
             return "should not be empty", "write it, or remove the key"
         case "string_too_long":
@@ -152,19 +183,8 @@ def _model_at(model: type[BaseModel], loc: Path) -> type[BaseModel] | None:
     for part in loc:
         if isinstance(here, type) and issubclass(here, BaseModel):
             fields = {field.alias or name: field for name, field in here.model_fields.items()}
-            here = _bare(fields[part].annotation) if part in fields else None
+            here = bare(fields[part].annotation) if part in fields else None
         else:
             inner = [arg for arg in get_args(here) if arg is not Ellipsis]
-            here = _bare(inner[-1]) if inner else None
+            here = bare(inner[-1]) if inner else None
     return here if isinstance(here, type) and issubclass(here, BaseModel) else None
-
-
-def _bare(annotation: Any) -> Any:
-    """An annotation without Annotated and without None."""
-    while True:
-        if get_origin(annotation) is Annotated:
-            annotation = get_args(annotation)[0]
-        elif get_origin(annotation) in {Union, types.UnionType}:
-            annotation = next(arg for arg in get_args(annotation) if arg is not type(None))
-        else:
-            return annotation

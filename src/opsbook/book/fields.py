@@ -6,21 +6,21 @@ it does not know is an error rather than a setting that silently does nothing.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Annotated, Any, Literal
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from opsbook.base import quantities
-from opsbook.base.quantities import Band
+from opsbook.base.quantities import Band, Quantity
 from opsbook.book import facts
-from opsbook.book.problems import suggestion
 
 ID_PATTERN = r"^\w[\w.-]{0,63}$"
 
@@ -30,22 +30,57 @@ State = Literal["ok", "warning", "critical", "nodata"]
 
 
 class Part(BaseModel):
-    """A piece of a book; `ref` says where in the guide it came from (``§2.3 L82-110``)."""
+    """A piece of a book."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     ref: str | None = Field(default=None, max_length=400)
+    """Where in a guide this came from, such as §2.3 L82-110."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An id that somebody wrote into an element, whose key is its id."""
+
+    id: str
+    key: str
+
+
+def _own_id(value: Any) -> Any:
+    if isinstance(value, _Written):
+        why = f"{value.id!r} would be a second id beside {value.key!r}, its key; remove it"
+        raise PydanticCustomError("own_id", "{why}", {"why": why})
+    return value
 
 
 class Named(Part):
     """A piece that is listed by its id; the loader fills `id` from the key it stands under."""
 
-    id: str = Field(pattern=ID_PATTERN)
+    id: Annotated[str, BeforeValidator(_own_id)] = Field(pattern=ID_PATTERN)
 
 
-def _refusing(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+Element = TypeVar("Element", bound=Named)
+
+
+def _named(value: Any) -> Any:
+    """Give each element of a section the id it stands under."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: {**inner, "id": _Written(str(inner["id"]), key) if "id" in inner else key}
+        if isinstance(inner, dict)
+        else inner
+        for key, inner in value.items()
+    }
+
+
+def refusing(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Let a reader's ValueError become pydantic's, with the sentence unchanged."""
 
     def validate(value: Any) -> Any:
@@ -64,10 +99,9 @@ def _band(value: Any) -> Band:
 def _zone(value: Any) -> str:
     text = str(value)
     if text not in _zones():
-        raise ValueError(
-            f"{text!r} is not a time zone; "
-            f"{suggestion(text, _zones(), what='zones are named like Asia/Seoul')}"
-        )
+        near = difflib.get_close_matches(text, _zones(), n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else "write one such as Asia/Seoul or UTC"
+        raise ValueError(f"{text!r} is not a time zone; {remedy}")
     return text
 
 
@@ -80,9 +114,9 @@ def _port(value: Any) -> int | str:
     if isinstance(value, str) and facts.found(value):
         return value
     if isinstance(value, bool) or not re.fullmatch(r"\d{1,5}", str(value)):
-        raise ValueError(f"{value!r} is not a port number; write 443")
+        raise ValueError(f"{value!r} is not a port number; write one such as 443")
     if not 0 < int(value) < 65536:
-        raise ValueError(f"{value!r} is not a port number; ports go from 1 to 65535")
+        raise ValueError(f"{value!r} is not a port number; write one from 1 to 65535")
     return int(value)
 
 
@@ -92,7 +126,10 @@ def _regex(value: Any) -> str:
     try:
         re.compile(value)
     except re.error as error:
-        raise ValueError(f"{value!r} is not a regular expression: {error}") from None
+        raise ValueError(
+            f"{value!r} is not a regular expression: {error}; put a backslash before what is meant "
+            "as it stands"
+        ) from None
     return value
 
 
@@ -101,7 +138,33 @@ def _argument(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (str, int, float)):
         return str(value)
-    raise ValueError("should be one value: a text or a number")
+    shown = "empty" if value is None else "a list or a map"
+    raise ValueError(f"should be one value, not {shown}; write a text or a number")
+
+
+def _quantity(value: Any) -> Quantity:
+    return value if isinstance(value, Quantity) else quantities.parse_quantity(value)
+
+
+def _day(value: Any) -> date:
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is not a day; write it as 2026-01-31") from None
+
+
+def _local(value: Any) -> date | datetime:
+    text = str(value).strip()
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            return date.fromisoformat(text)
+        if re.fullmatch(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?", text):
+            return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    raise ValueError(
+        f"{value!r} is neither a day nor a time of one; write 2026-01-31 or 2026-01-31 18:00"
+    )
 
 
 def _moment(value: timedelta) -> str:
@@ -113,15 +176,35 @@ _text_schema = WithJsonSchema({"type": "string"})
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 Duration = Annotated[
     timedelta,
-    BeforeValidator(_refusing(quantities.parse_duration)),
+    BeforeValidator(refusing(quantities.parse_duration)),
     PlainSerializer(_moment),
     _text_schema,
 ]
-BandText = Annotated[Band, BeforeValidator(_refusing(_band)), PlainSerializer(str), _text_schema]
-Zone = Annotated[str, BeforeValidator(_refusing(_zone)), _text_schema]
-Port = Annotated[int | str, BeforeValidator(_refusing(_port))]
-Regex = Annotated[str, BeforeValidator(_refusing(_regex))]
-Argument = Annotated[str, BeforeValidator(_refusing(_argument))]
+BandText = Annotated[Band, BeforeValidator(refusing(_band)), PlainSerializer(str), _text_schema]
+Zone = Annotated[str, BeforeValidator(refusing(_zone)), _text_schema]
+Port = Annotated[int | str, BeforeValidator(refusing(_port))]
+Regex = Annotated[str, BeforeValidator(refusing(_regex))]
+Argument = Annotated[str, BeforeValidator(refusing(_argument))]
+Listed = Annotated[Mapping[Id, Element], BeforeValidator(_named)]
+QuantityText = Annotated[
+    Quantity,
+    BeforeValidator(refusing(_quantity)),
+    PlainSerializer(str),
+    WithJsonSchema({"type": ["string", "number"]}),
+]
+Day = Annotated[date, BeforeValidator(refusing(_day)), PlainSerializer(str), _text_schema]
+Moment = Annotated[
+    date | datetime, BeforeValidator(refusing(_local)), PlainSerializer(str), _text_schema
+]
+"""A day, or a day and a time of it, as the clocks of the book's zone show it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Marks what is loaded and shown while nothing acts on it yet; the pages say so."""
+
+
+IDLE = Idle()
 
 
 def zone(name: str) -> ZoneInfo:
@@ -167,5 +250,5 @@ class Condition:
 
 
 ConditionText = Annotated[
-    Condition, BeforeValidator(_refusing(Condition.of)), PlainSerializer(str), _text_schema
+    Condition, BeforeValidator(refusing(Condition.of)), PlainSerializer(str), _text_schema
 ]

@@ -1,146 +1,166 @@
 """From files to a book, or to everything that is wrong with them, at once.
 
-Any YAML file of the book (outside ``files/``, which is what steps use, and ``runbooks/``) may hold
-any section, and one section may be spread over several; the same element twice is an error. A part
-that is wrong is reported and left out, and the rest is still checked, references and all: a person
-should have to run this once, not once for each mistake.
+A part that is wrong is reported and left out, and the rest is still checked, references and all: a
+person should have to run this once, not once for each mistake.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
-from typing import Any
+import functools
+import gc
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from opsbook.book import complaints, markdown, specs, validate, yamlpos
+from opsbook.book import complaints, drills, markdown, merging, specs, validate
+from opsbook.book.assumed import Assumption
 from opsbook.book.files import Files, dump, parse, read_folder, revision_of
+from opsbook.book.memory import Memory
+from opsbook.book.merging import Merged
 from opsbook.book.model import Book, Sections, Vocabulary
 from opsbook.book.positions import Mark, Path, Positions
 from opsbook.book.problems import BookError, Problem
-from opsbook.book.runbook import BUILT_IN_KINDS, Runbook
-from opsbook.book.validate import Known
+from opsbook.book.runbook import BUILT_IN_KINDS
+from opsbook.book.validate import Known, Whole
 
 __all__ = ["dump", "load", "parse", "read_folder"]
 
-MAIN = "book.yaml"
 ABOUT: Mapping[str, Any] = {"id": "book", "title": "book", "timezone": "UTC"}
 """Stand-ins for what a book must have, so that the rest can be checked where one is missing."""
 
+MAX_PAGE = 512 * 1024
+"""A page is parsed as Markdown, which costs; and nobody follows a longer one at night."""
 
-def load(files: Files, vocabulary: Vocabulary) -> Book:
-    """Read and validate a whole book, or raise BookError with everything that is wrong."""
-    problems: list[Problem] = []
-    positions = Positions()
-    raw, unsure = _merged(files, positions, problems)
-    runbooks = _runbooks(files, vocabulary, positions, problems)
+
+def load(files: Files, vocabulary: Vocabulary, memory: Memory | None = None) -> Book:
+    """Read and validate a whole book, or raise BookError with everything that is wrong.
+
+    With the `memory` of an earlier load, what has not changed since is not read again; the outcome
+    is the same.
+    """
+    memory = Memory() if memory is None else memory
+    with memory.turn(vocabulary), _collector_paused():
+        merged = merging.merge(files, memory)
+        kinds = vocabulary.step_kinds | BUILT_IN_KINDS
+        procedures = _pages(
+            "runbooks", "runbook", files, lambda text, name: markdown.read(text, name, kinds),
+            memory, merged,
+        )  # fmt: skip
+        exercises = _pages(
+            "drills", "drill", files, lambda text, name: drills.read(text, name, kinds),
+            memory, merged,
+        )  # fmt: skip
+        known = _known(files, merged, {"runbooks": procedures, "drills": exercises})
+        raw, refused = specs.read(merged.raw, vocabulary, merged.positions, merged.problems)
+        sections = _validated(raw, merged)
+        merging.keep(merged, sections, refused)
+        read = {id: one.runbook for id, one in procedures.items() if one and one.runbook}
+        held = {id: one.drill for id, one in exercises.items() if one and one.drill}
+        whole = Whole(sections, read, held, known, merged.positions)
+        problems = [*merged.problems, *validate.references(whole)]
+        if problems:
+            raise BookError(problems)
+        return Book.bind(
+            sections, read, held, files, revision_of(files), merged.positions, merged.assumed
+        )
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Pause the search for garbage in cycles, since nothing a load makes is garbage before its end.
+
+    Otherwise the collector walks the growing book again and again, for a third of the time of a
+    load. Reference counts go on freeing all that is in no cycle. Another thread that loads at the
+    same time may end the pause early, which is only slower; whoever paused it, ends it.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _known(files: Files, merged: Merged, pages: Mapping[str, Collection[str]]) -> Known:
+    raw = merged.raw
     ids = {name: frozenset(part) for name, part in raw.items() if isinstance(part, dict)}
-    known = Known({**ids, "runbooks": frozenset(runbooks)}, unsure | (raw.keys() - ids.keys()))
-    raw = specs.read(raw, vocabulary, positions, problems)
-    sections = _validated(raw, unsure, positions, problems)
-    read = {id: runbook for id, runbook in runbooks.items() if runbook is not None}
-    problems += validate.references(sections, read, known, positions)
-    if problems:
-        raise BookError(problems)
-    return Book.bind(sections, read, files, revision_of(files), positions)
-
-
-def _merged(
-    files: Files, positions: Positions, problems: list[Problem]
-) -> tuple[dict[str, Any], frozenset[str]]:
-    """All YAML files as one map of sections, with the places of everything in them.
-
-    Also the names of sections that a file too broken to read seems to hold: nothing is known of
-    what is in them, so that nothing is reported as missing from them.
-    """
-    raw: dict[str, Any] = {}
-    unsure: set[str] = set()
-    for name in sorted(files):
-        if not name.endswith((".yaml", ".yml")) or name.startswith(("files/", "runbooks/")):
-            continue
-        reading = yamlpos.read(files[name], name)
-        problems += reading.problems
-        if reading.data is None:
-            if reading.problems:
-                unsure.update(re.findall(r"^\ufeff?(\w+)[ \t]*:", files[name], re.MULTILINE))
-            continue
-        if not isinstance(reading.data, dict):
-            told = "this file holds no sections"
-            problems.append(Problem(name, 1, 1, told, "write section: at the start of a line"))
-            continue
-        refused: set[Path] = set()
-        for section, part in reading.data.items():
-            refused |= _merge(raw, section, part)
-        problems += [_twice(path, reading.positions, positions) for path in sorted(refused)]
-        positions.adopt(reading.positions, without=refused)
-    return raw, frozenset(unsure)
-
-
-def _merge(raw: dict[str, Any], section: str, part: Any) -> set[Path]:
-    """Add one file's part of a section; the paths of what is there already are given back.
-
-    A section with nothing in it (all its lines commented out) is as good as none.
-    """
-    into = raw.get(section)
-    if part is None:
-        return set()
-    if into is None:
-        raw[section] = dict(part) if isinstance(part, dict) else part
-        return set()
-    if not (complaints.is_listed(section) and isinstance(into, dict) and isinstance(part, dict)):
-        return {(section,)}
-    twice: set[Path] = {(section, id) for id in part if id in into}
-    into.update({id: element for id, element in part.items() if id not in into})
-    return twice
-
-
-def _twice(path: Path, here: Positions, positions: Positions) -> Problem:
-    mark = here.key(path) or Mark(MAIN, 1, 1)
-    name = complaints.dotted(path)
-    return Problem(
-        *mark, f"{name} is already in {positions.where(path)}", "remove or rename one of the two"
+    read = {name: frozenset(found) for name, found in pages.items()}
+    return Known(
+        {**ids, **read, "files": _below(files, "files/")},
+        merged.unsure | (raw.keys() - ids.keys()),
     )
 
 
-def _markdown(files: Files) -> list[str]:
-    return sorted(name for name in files if name.startswith("runbooks/") and name.endswith(".md"))
+def _below(files: Files, folder: str) -> frozenset[str]:
+    return frozenset(name for name in files if name.startswith(folder))
 
 
-def _runbooks(
-    files: Files, vocabulary: Vocabulary, positions: Positions, problems: list[Problem]
-) -> dict[str, Runbook | None]:
-    """Every runbook by its id; None stands for one that is there and cannot be read."""
-    kinds = vocabulary.step_kinds | BUILT_IN_KINDS
-    found: dict[str, Runbook | None] = {}
-    for name in _markdown(files):
-        reading = markdown.read(files[name], name, kinds)
-        problems += reading.problems
-        path = ("runbooks", reading.id)
+class _Reading(Protocol):
+    """What reading a page comes to, whatever it is a page of."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def id_mark(self) -> Mark: ...
+    @property
+    def problems(self) -> list[Problem]: ...
+    @property
+    def positions(self) -> Positions: ...
+    @property
+    def assumed(self) -> Mapping[Path, Assumption]: ...
+
+
+Page = TypeVar("Page", bound=_Reading)
+
+
+def _pages(
+    section: str,
+    what: str,
+    files: Files,
+    read: Callable[[str, str], Page],
+    memory: Memory,
+    merged: Merged,
+) -> dict[str, Page | None]:
+    """Every page of a folder by its id; None stands for one that is there and cannot be read."""
+    found: dict[str, Page | None] = {}
+    for name in sorted(_below(files, f"{section}/")):
+        if not name.endswith(".md"):
+            continue
+        text = files[name]
+        if len(text) > MAX_PAGE:
+            told = f"this page is larger than {MAX_PAGE // 1024} KiB"
+            remedy = "keep what steps need in files/, or make several pages of it"
+            merged.problems.append(Problem(name, 1, 1, told, remedy))
+            found[PurePosixPath(name).stem] = None
+            continue
+        reading = memory.page(name, text, functools.partial(read, text, name))
+        merged.problems += reading.problems
+        path = (section, reading.id)
         if reading.id in found:
-            where = positions.where(path)
-            told = f"the runbook {reading.id!r} is already in {where}"
-            problems.append(Problem(*reading.id_mark, told, "give one of the two another id"))
+            where = merged.positions.where(path)
+            told = f"the {what} {reading.id!r} is already in {where}"
+            remedy = "give one of the two another id"
+            merged.problems.append(Problem(*reading.id_mark, told, remedy))
             found[reading.id] = None
             continue
-        found[reading.id] = reading.runbook
-        positions.keys[path] = Mark(name, 1, 1)
-        positions.adopt(reading.positions, under=path)
+        found[reading.id] = reading
+        merged.positions.keys[path] = Mark(name, 1, 1)
+        merged.positions.adopt(reading.positions, under=path)
+        merged.assumed |= {(*path, *inner): said for inner, said in reading.assumed.items()}
     return found
 
 
-def _validated(
-    raw: dict[str, Any],
-    unsure: Collection[str],
-    positions: Positions,
-    problems: list[Problem],
-) -> Sections:
+def _validated(raw: dict[str, Any], merged: Merged) -> Sections:
     """The sections; elements that are wrong are reported and left out."""
-    raw = {**{name: value for name, value in ABOUT.items() if name in unsure}, **raw}
+    raw = {**{name: value for name, value in ABOUT.items() if name in merged.unsure}, **raw}
     try:
         return Sections.model_validate(raw)
     except ValidationError as error:
-        problems += complaints.told(error, Sections, (), positions, whose="the book")
+        merged.problems += complaints.told(error, Sections, (), merged.positions, whose="the book")
         kept = _without_faults(raw, error)
     try:
         return Sections.model_validate(kept)
@@ -151,7 +171,7 @@ def _validated(
 def _without_faults(raw: dict[str, Any], error: ValidationError) -> dict[str, Any]:
     kept = dict(raw)
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
-        section, *rest = fault["loc"]
+        section, *rest = fault["loc"] or ("",)
         part = kept.get(str(section))
         if rest and isinstance(part, dict) and complaints.is_listed(str(section)):
             kept[str(section)] = {id: value for id, value in part.items() if id != rest[0]}

@@ -9,62 +9,157 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from opsbook.base.errors import Bug
-from opsbook.book.fields import Id, Language, Named, Part, Status, Zone
+from opsbook.book.assumed import Assumption
+from opsbook.book.drill import Drill
+from opsbook.book.fields import IDLE, Id, Language, Listed, Part, Status, Zone
 from opsbook.book.files import Revision
-from opsbook.book.positions import Positions
+from opsbook.book.positions import Path, Positions
+from opsbook.book.refs import OwnerId
 from opsbook.book.runbook import Runbook
-from opsbook.book.sections.about import Retention, SelfApproval
-from opsbook.book.sections.alerts import Rule
+from opsbook.book.sections.about import Holidays, Hours, Release, Retention, SelfApproval
+from opsbook.book.sections.alerts import Inhibition, Route, Rule
+from opsbook.book.sections.backups import Backup
+from opsbook.book.sections.capacity import Forecast, Limit, LoadTest, Quota, Scaling, Slo
+from opsbook.book.sections.changes import ChangeKind, Freeze, Window
 from opsbook.book.sections.checks import COMMON_FIELDS, Check
-from opsbook.book.sections.incidents import Severity
-from opsbook.book.sections.people import Escalation, PermissionText, Person, Team
+from opsbook.book.sections.elements import Link
+from opsbook.book.sections.incidents import Communication, IncidentKind, Severity, Stage
+from opsbook.book.sections.models import DataRule, ModelUpdate
+from opsbook.book.sections.people import (
+    Channel,
+    Escalation,
+    PermissionText,
+    Person,
+    Rotation,
+    Team,
+)
+from opsbook.book.sections.registers import Account, Certificate, Extensions, Secret
+from opsbook.book.sections.reports import Dashboard, Report
 from opsbook.book.sections.routines import Routine
 from opsbook.book.sections.services import Service
+from opsbook.book.sections.training import Course, StandIn
 from opsbook.book.texts import Text
-from opsbook.calendar.schedule import Schedule
-
-Element = TypeVar("Element", bound=Named)
-
-
-def _named(value: Any) -> Any:
-    """Give each element of a section the id it stands under."""
-    if not isinstance(value, dict):
-        return value
-    return {
-        key: {**inner, "id": key} if isinstance(inner, dict) else inner
-        for key, inner in value.items()
-    }
-
-
-Listed = Annotated[Mapping[Id, Element], BeforeValidator(_named)]
+from opsbook.calendar import Days, Schedule
 
 
 class Sections(Part):
     """Everything that may stand at the top of a book's YAML files."""
 
     id: Id
+    """Used in addresses and labels; it stays what it is once the book is in use."""
     title: Text
+    """What people call the book."""
+    description: Text | None = None
+    """What it is for, and for whom."""
+    version: str | None = Field(default=None, max_length=60)
+    """The version people gave it, in quotes; what runs is told apart by its revision."""
     timezone: Zone
+    """The zone that every schedule is meant in, such as Asia/Seoul."""
     languages: tuple[Language, ...] = Field(default=("ko", "en"), min_length=1)
-    owner: Id | None = None
+    """The languages it is written in; the first is for what has no reader yet."""
+    owner: OwnerId | None = None
+    """The person or team it belongs to."""
     status: Status = "active"
+    """draft: the book is loaded and shown, and does nothing."""
     self_approval: SelfApproval = "forbid"
+    """record: a team of one may approve its own runs, and that is shown."""
     retention: Retention = Retention()
+    """How long records are kept."""
+    holidays: Holidays = Holidays()
+    """Which days are no working days besides weekends."""
+    history: tuple[Release, ...] = ()
+    """The document's own history."""
+    links: tuple[Link, ...] = ()
+    """Further documents, and where to say what should be better."""
+    glossary: Mapping[str, Text] = Field(default_factory=dict)
+    """Words of the trade, explained."""
+
     services: Listed[Service] = Field(default_factory=dict)
+    """What is operated."""
     people: Listed[Person] = Field(default_factory=dict)
+    """Who there is."""
     roles: Mapping[Id, tuple[PermissionText, ...]] = Field(default_factory=dict)
+    """What each role may do, as area:level."""
     teams: Listed[Team] = Field(default_factory=dict)
+    """People who share a duty."""
+    rotations: Listed[Rotation] = Field(default_factory=dict)
+    """Who is on duty when, by turns."""
     escalation: Listed[Escalation] = Field(default_factory=dict)
+    """Who is paged, in which order."""
+    channels: Annotated[Listed[Channel], IDLE] = Field(default_factory=dict)
+    """Places where many are told at once."""
+    hours: Annotated[Listed[Hours], IDLE] = Field(default_factory=dict)
+    """Hours of the week under a name."""
+
     checks: Listed[Check] = Field(default_factory=dict)
+    """What is looked at."""
     rules: Listed[Rule] = Field(default_factory=dict)
+    """When it is an alert."""
+    routing: Annotated[Route | None, IDLE] = None
+    """Who is told of which alerts."""
+    inhibitions: Annotated[Listed[Inhibition], IDLE] = Field(default_factory=dict)
+    """Which alerts are kept quiet while others fire."""
+
     severities: Listed[Severity] = Field(default_factory=dict)
+    """How bad it is, worst first."""
+    lifecycle: Annotated[Listed[Stage], IDLE] = Field(default_factory=dict)
+    """The stages an incident goes through, in order."""
+    incident_kinds: Annotated[Listed[IncidentKind], IDLE] = Field(default_factory=dict)
+    """Kinds of trouble, how they show, what is done about them."""
+    communication: Annotated[Listed[Communication], IDLE] = Field(default_factory=dict)
+    """What is said to people while an incident goes on."""
+
     routines: Listed[Routine] = Field(default_factory=dict)
+    """What is done regularly."""
+    change_kinds: Annotated[Listed[ChangeKind], IDLE] = Field(default_factory=dict)
+    """Changes that must be asked for."""
+    windows: Annotated[Listed[Window], IDLE] = Field(default_factory=dict)
+    """When changes may happen."""
+    freezes: Annotated[Listed[Freeze], IDLE] = Field(default_factory=dict)
+    """When changes may not happen."""
+    backups: Annotated[Listed[Backup], IDLE] = Field(default_factory=dict)
+    """What is backed up, and how that is proven."""
+
+    scaling: Annotated[Listed[Scaling], IDLE] = Field(default_factory=dict)
+    """How many of something there should be."""
+    limits: Annotated[Listed[Limit], IDLE] = Field(default_factory=dict)
+    """What can be used up."""
+    forecasts: Annotated[Listed[Forecast], IDLE] = Field(default_factory=dict)
+    """Values that are followed into the future."""
+    quotas: Annotated[Listed[Quota], IDLE] = Field(default_factory=dict)
+    """How much somebody may use."""
+    load_tests: Annotated[Listed[LoadTest], IDLE] = Field(default_factory=dict)
+    """Load that services must bear."""
+    slos: Annotated[Listed[Slo], IDLE] = Field(default_factory=dict)
+    """What people may rely on."""
+
+    accounts: Annotated[Listed[Account], IDLE] = Field(default_factory=dict)
+    """Kinds of accounts and grants, and how they come and go."""
+    extensions: Annotated[Extensions | None, IDLE] = None
+    """What may be installed and what may not."""
+    secrets: Annotated[Listed[Secret], IDLE] = Field(default_factory=dict)
+    """Secrets, how old they may become, how they are replaced."""
+    certificates: Annotated[Listed[Certificate], IDLE] = Field(default_factory=dict)
+    """Certificates, and how they are renewed."""
+    model_updates: Annotated[Listed[ModelUpdate], IDLE] = Field(default_factory=dict)
+    """How new versions of models come into use."""
+    data_quality: Annotated[Listed[DataRule], IDLE] = Field(default_factory=dict)
+    """What must be true of data."""
+
+    courses: Annotated[Listed[Course], IDLE] = Field(default_factory=dict)
+    """What operators learn."""
+    world: Annotated[Listed[StandIn], IDLE] = Field(default_factory=dict)
+    """What the sandbox must imitate for this book."""
+    reports: Annotated[Listed[Report], IDLE] = Field(default_factory=dict)
+    """What is written regularly."""
+    dashboards: Annotated[Listed[Dashboard], IDLE] = Field(default_factory=dict)
+    """What is looked at together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +185,12 @@ class Book(Sections):
     """A loaded book. `files` are what it was read from, enough to load this revision again."""
 
     runbooks: Mapping[str, Runbook]
+    drills: Mapping[str, Drill]
     files: Mapping[str, str] = Field(repr=False)
     revision: Revision
     positions: Positions = Field(repr=False)
+    assumed: Mapping[Path, Assumption] = Field(default_factory=dict)
+    """What was said of single values: that they are assumed and why, or where they came from."""
 
     def where(self, *path: str | int) -> str:
         """Where an element was written, as ``file:line``: ``where("rules", "disk-full")``.
@@ -104,7 +202,13 @@ class Book(Sections):
     def schedule(self, routine: str) -> Schedule:
         """The routine's schedule in the zone that holds for it."""
         entry = self.routines[routine]
-        return Schedule.parse(entry.schedule, ZoneInfo(entry.timezone or self.timezone))
+        zone = ZoneInfo(entry.timezone or self.timezone)
+        return Schedule.parse(entry.schedule, zone, self.days)
+
+    @property
+    def days(self) -> Days:
+        """Which days are business days for this book."""
+        return self.holidays.days
 
     def escalation_of(self, rule: str) -> Escalation | None:
         """The policy an alert of this rule escalates by; None means it pages nobody."""
@@ -121,9 +225,11 @@ class Book(Sections):
         cls,
         sections: Sections,
         runbooks: Mapping[str, Runbook],
+        drills: Mapping[str, Drill],
         files: Mapping[str, str],
         revision: Revision,
         positions: Positions,
+        assumed: Mapping[Path, Assumption] = MappingProxyType({}),
     ) -> Book:
         """Put validated parts together, and close the maps against later writing."""
         closed: dict[str, Any] = {
@@ -133,7 +239,9 @@ class Book(Sections):
         return cls.model_construct(
             **closed,
             runbooks=MappingProxyType(dict(runbooks)),
+            drills=MappingProxyType(dict(drills)),
             files=MappingProxyType(dict(files)),
             revision=revision,
             positions=positions,
+            assumed=MappingProxyType(dict(assumed)),
         )

@@ -49,6 +49,6 @@ def suggestion(word: str, known: Iterable[str], *, what: str = "known here") -> 
     if near:
         return f"did you mean {near[0]!r}?"
     if not names:
-        return "there are none yet"
+        return "there are none yet: add one, or leave this out"
     listed = ", ".join(names[:12])
     return f"{what}: {listed}{', …' if len(names) > 12 else ''}"

@@ -7,11 +7,12 @@ it, ever; parameters and saved outputs reach it as environment variables.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from opsbook.book.conditions import Assertion, When
 from opsbook.book.params import Param, ParameterProblem
 from opsbook.book.params import check_params as _check
 from opsbook.book.texts import Text
@@ -19,13 +20,15 @@ from opsbook.book.texts import Text
 Risk = Literal["routine", "change", "dangerous"]
 Effect = Literal["read", "change"]
 Interrupted = Literal["ask", "retry", "fail"]
+OnFail = Literal["stop", "continue", "rollback", "ask"]
+OnCancel = Literal["stop", "rollback"]
 Phase = Literal["main", "rollback", "finally"]
 
 BUILT_IN_KINDS = frozenset({"bash", "check", "approval", "manual"})
 """Kinds every book may use; upper packages add theirs through the Vocabulary."""
 
-READ_BY_NATURE = frozenset({"check", "approval", "manual"})
-"""Kinds that touch nothing themselves: they look, or they ask a person."""
+READ_BY_NATURE = frozenset({"check", "approval", "manual", "promql", "wait"})
+"""Kinds that touch nothing themselves: they look, they wait, or they ask a person."""
 
 DEFAULT_STEP_TIMEOUT = timedelta(minutes=10)
 
@@ -35,10 +38,7 @@ class Step:
     """One fenced block or task-list item.
 
     `key` is what a run remembers the step by: the ``#id``, or else made from the heading and the
-    step's place under it. `timeout` bounds a step that executes (and how long a check step waits
-    for its check to hold for `for_`); `within` is a person's time for an approval or a manual step,
-    None meaning no limit. `by` is a role. `rollback_of` is the key of the step that a step of phase
-    ``rollback`` undoes. `attributes` has everything that was written, known or not.
+    step's place under it. `attributes` has everything that was written, known or not.
     """
 
     key: str
@@ -49,14 +49,57 @@ class Step:
     section: str = ""
     phase: Phase = "main"
     rollback_of: str | None = None
+    """The key of the step that a step of phase ``rollback`` undoes."""
     effect: Effect = "change"
+    """Whether it changes the world; only steps that read start by themselves."""
     timeout: timedelta = DEFAULT_STEP_TIMEOUT
+    """How long a step that executes may take, or a check step wait for its check to hold."""
     interrupted: Interrupted = "ask"
+    """What becomes of it if how it ended is not known."""
     save: str | None = None
+    """The variable that its output becomes for later steps."""
+    json: str | None = None
+    """Which part of an output that is JSON is saved: ``$.spec.replicas``."""
     optional: bool = False
+    """Whether an empty saved value is fine."""
     for_: timedelta = timedelta(0)
+    """How long what is looked at must hold, unbroken."""
     within: timedelta | None = None
+    """A person's time to answer, or the time a step that executes must have taken at most."""
     by: str | None = None
+    """The role that answers; the first of `roles`."""
+    roles: tuple[str, ...] = ()
+    """The roles of which any may answer; empty for anybody who may."""
+    need: int = 1
+    """How many different people have to."""
+    when: When | None = None
+    """The condition for running it at all."""
+    retry: int = 0
+    """How often it is tried again after a failure."""
+    backoff: timedelta = timedelta(0)
+    """The pause before the first repetition; it doubles from one to the next."""
+    on_fail: OnFail = "rollback"
+    """What its failure does to the run."""
+    on_cancel: OnCancel = "rollback"
+    """What cancelling the run at this step does."""
+    each: str | None = None
+    """The list over whose items it is repeated; the item is in the variable ``item``."""
+    at_once: int = 1
+    """How many items at the same time."""
+    expect: str | None = None
+    """A regular expression that its output must match somewhere."""
+    reject: str | None = None
+    """A regular expression that its output must not match anywhere."""
+    asserts: tuple[Assertion, ...] = ()
+    """Numbers that must lie in their bands afterwards."""
+    day: str | None = None
+    """When it is due, counted from the run's day; its own ``phase=D-7``, or its heading's.
+
+    The text that `opsbook.calendar.offset.Offset` reads."""
+    on: str | None = None
+    """Where it is done: the target's name."""
+    to: tuple[str, ...] = ()
+    """Whom a notify step tells: people, teams or channels."""
     classes: tuple[str, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
 
@@ -64,6 +107,16 @@ class Step:
     def check(self) -> str:
         """For a check step: the id of the check, or ``$param``."""
         return self.body.strip()
+
+    @property
+    def runbook(self) -> str:
+        """For a run step: the id of the runbook it runs."""
+        return self.body.split(maxsplit=1)[0] if self.body.split() else ""
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """For a run step: what it gives that runbook's parameters; ``$name`` is a variable."""
+        return dict(call_arguments(self.body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +128,7 @@ class Section:
     line: int
     phase: Phase = "main"
     rollback_of: str | None = None
+    day: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +160,14 @@ class Runbook:
     def rollback_for(self, key: str) -> tuple[Step, ...]:
         """The steps that undo the step of that key, in document order."""
         return tuple(step for step in self.in_phase("rollback") if step.rollback_of == key)
+
+
+def call_arguments(body: str) -> Iterator[tuple[str, str]]:
+    """The ``name: value`` lines of a run step, after the line that names the runbook."""
+    for line in body.strip().split("\n")[1:]:
+        name, colon, value = line.partition(":")
+        if line.strip():
+            yield name.strip(), value.strip() if colon else ""
 
 
 def check_params(

@@ -6,6 +6,7 @@ them. Which model reads them is the `Vocabulary`'s to say; this package knows no
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from opsbook.book import complaints, facts
 from opsbook.book.fields import Part
 from opsbook.book.model import Vocabulary
-from opsbook.book.positions import Mark, Path, Positions
+from opsbook.book.positions import Mark, Path, Positions, dotted
 from opsbook.book.problems import Problem, suggestion
 from opsbook.book.sections.checks import COMMON_FIELDS
 
@@ -22,17 +23,24 @@ MAIN = "book.yaml"
 
 def read(
     raw: dict[str, Any], vocabulary: Vocabulary, positions: Positions, problems: list[Problem]
-) -> dict[str, Any]:
-    """The sections, with the checks' own fields of their kind taken out and validated as `spec`."""
+) -> tuple[dict[str, Any], frozenset[Path]]:
+    """The sections, with the checks' own fields of their kind taken out and validated as `spec`.
+
+    Also the paths of the checks in which something was wrong. A check that is a model already is
+    left as it is.
+    """
     checks = raw.get("checks")
     if not isinstance(checks, dict):
-        return raw
-    read = {
-        id: _read_one(id, check, vocabulary, positions, problems)
-        for id, check in checks.items()
-        if isinstance(check, dict)
-    }
-    return {**raw, "checks": {**checks, **read}}
+        return raw, frozenset()
+    read = dict(checks)
+    refused: set[Path] = set()
+    for id, check in checks.items():
+        if isinstance(check, dict):
+            before = len(problems)
+            read[id] = _read_one(id, check, vocabulary, positions, problems)
+            if len(problems) > before:
+                refused.add(("checks", id))
+    return {**raw, "checks": read}, frozenset(refused)
 
 
 def _read_one(
@@ -65,23 +73,20 @@ def _read_one(
     return {**common, "spec": spec}
 
 
-def _unknown_facts(value: Any, path: Path, positions: Positions) -> list[Problem]:
+def _unknown_facts(value: Any, path: Path, positions: Positions) -> Iterator[Problem]:
     """A problem for each ``{opsbook.x}`` in a check that no server could fill in."""
     if isinstance(value, dict):
-        inner = [_unknown_facts(part, (*path, key), positions) for key, part in value.items()]
-        return [problem for part in inner for problem in part]
-    if isinstance(value, list):
-        inner = [_unknown_facts(part, (*path, n), positions) for n, part in enumerate(value)]
-        return [problem for part in inner for problem in part]
-    if not isinstance(value, str):
-        return []
-    mark = positions.value(path) or Mark(MAIN, 1, 1)
-    return [
-        Problem(
-            *mark,
-            f"{complaints.dotted(path)}: {{opsbook.{name}}} is nothing that Opsbook knows",
-            suggestion(name, facts.NAMES, what="after opsbook. may stand"),
-        )
-        for name in facts.found(value)
-        if name not in facts.NAMES
-    ]
+        for key, part in value.items():
+            yield from _unknown_facts(part, (*path, key), positions)
+    elif isinstance(value, list):
+        for n, part in enumerate(value):
+            yield from _unknown_facts(part, (*path, n), positions)
+    elif isinstance(value, str) and "{" in value:
+        for name in facts.found(value):
+            if name not in facts.NAMES:
+                mark = positions.value(path) or Mark(MAIN, 1, 1)
+                yield Problem(
+                    *mark,
+                    f"{dotted(path)}: {{opsbook.{name}}} is nothing that Opsbook knows",
+                    suggestion(name, facts.NAMES, what="after opsbook. may stand"),
+                )

@@ -13,6 +13,8 @@ revision = table(
     sa.Column("files", sa.Text, nullable=False),
     sa.Column("author", sa.Text, nullable=False),
     sa.Column("origin", sa.Text, nullable=False),
+    # The revision that ran when this content was first stored; none for a book's first.
+    sa.Column("parent", sa.Text),
     sa.Column("loaded_at", Instant, nullable=False),
 )
 

@@ -33,16 +33,21 @@ class Text:
             return cls({"": _sentence(str(value))})
         if not isinstance(value, dict) or not value:
             raise PydanticCustomError(
-                "text", "should be a text, or texts by language such as {ko: 디스크, en: Disk}"
+                "text",
+                "should be a text; write one, or one for each language: {ko: 디스크, en: Disk}",
             )
         for language, text in value.items():
             if not LANGUAGE.fullmatch(str(language)):
                 raise PydanticCustomError(
-                    "text", "{language} is not a language code", {"language": repr(language)}
+                    "text",
+                    "{language} is not a language code; write ko, en or another such code",
+                    {"language": repr(language)},
                 )
             if not isinstance(text, str):
                 raise PydanticCustomError(
-                    "text", "the text for {language} should be text", {"language": str(language)}
+                    "text",
+                    "the text for {language} should be text; put it in quotes",
+                    {"language": str(language)},
                 )
         return cls({str(language): _sentence(text) for language, text in value.items()})
 
@@ -84,7 +89,7 @@ def _plain(text: Text) -> str | dict[str, str]:
 
 def _sentence(text: str) -> str:
     if not text.strip():
-        raise PydanticCustomError("text", "should not be empty")
+        raise PydanticCustomError("text", "should not be empty; write it, or remove the key")
     if len(text) > LONGEST:
-        raise PydanticCustomError("text", "is longer than 20,000 characters")
+        raise PydanticCustomError("text", "is longer than 20,000 characters; shorten it")
     return text.strip()

@@ -5,63 +5,54 @@ turn ``no`` into False and ``1:30`` into 90, swallow duplicate keys, recurse wit
 the positions. Scalars are those of the YAML 1.2 core schema. Tags, several documents in one file,
 merge keys and keys that are no text are refused: a book has one way to say a thing.
 
-Whatever the text is, `read` returns; every fault is a `Problem` with its line and column.
+Whatever the text is, `read` returns; every fault is a `Problem` with its line and column. A text
+with nothing unusual in it takes the short way of `yamlquick`, and its places are looked up only if
+somebody asks; any other is read here, event by event.
 """
 
 from __future__ import annotations
 
+import bisect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import yaml
 
-from opsbook.book.positions import Mark, Path, Positions
+from opsbook.book import assumed, scalars, yamlfaults, yamlquick
+from opsbook.book.assumed import Assumption
+from opsbook.book.positions import FilePlaces, Path, Positions, line_of_key, of_key, packed
 from opsbook.book.problems import Problem
 
 MAX_DEPTH: Final = 40
 MAX_VALUES: Final = 400_000
 """Values in one file, aliases counted as if they were written out."""
+MAX_FAULTS: Final = 100
+"""After so many in one file, it is told that there are more, and reading ends."""
+_LONGEST_SHOWN: Final = 60
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_CORE: Final = re.compile(
-    r"(?P<null>~|null|Null|NULL|)"
-    r"|(?P<bool>true|True|TRUE|false|False|FALSE)"
-    r"|(?P<int>[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+)"
-    r"|(?P<float>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
-    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))"
-)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 _WRONG_BYTE: Final = re.compile(r"[\ud800-\udfff]")
-_MAX_DIGITS: Final = 40
+_BREAKS_FOR_YAML_ALONE: Final = re.compile("[\x85\u2028\u2029]")
 
-
-class WrittenInt(int):
-    """A whole number that keeps how it was written, where that differs (``007``, ``0x1F``)."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-class WrittenFloat(float):
-    """A number that keeps how it was written, where that differs: version ``1.10`` is not 1.1."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
+Locate = Callable[[Any], tuple[int, int]]
+"""From a parser's mark to line and column, both counted from 0."""
 
 
 @dataclass(slots=True)
 class Reading:
-    """What a text came to: data (None for an empty one), the place of everything, and faults."""
+    """What a text came to: data (None for an empty one), the place of everything, and faults.
+
+    `assumed` are the values that stood in a map with ``assumed:`` or ``ref:``; in `data` they stand
+    by themselves.
+    """
 
     data: Any = None
     positions: Positions = field(default_factory=Positions)
     problems: list[Problem] = field(default_factory=list)
+    assumed: Mapping[Path, Assumption] = field(default_factory=dict)
 
 
 def read(text: str, file: str, *, first_line: int = 1) -> Reading:
@@ -72,16 +63,23 @@ def read(text: str, file: str, *, first_line: int = 1) -> Reading:
     if fault is not None:
         reading.problems.append(fault)
         return reading
-    builder = _Builder(file, first_line - 1, reading)
     try:
-        for event in yaml.parse(text, Loader=_LOADER):
-            builder.take(event)
-    except yaml.MarkedYAMLError as error:
-        reading.problems.append(_syntax(error, file, first_line, text))
-    except yaml.YAMLError as error:
-        reading.problems.append(Problem(file, first_line, 1, f"this is no YAML: {error}"))
-    except _Refused as refused:
-        reading.problems.append(refused.problem)
+        reading.data, keys = yamlquick.read(
+            text, _LOADER, max_depth=MAX_DEPTH, max_values=MAX_VALUES
+        )
+        places = FilePlaces(file, first_line - 1, lambda: _careful(text, file, first_line).root)
+    except yamlquick.Unusual:
+        careful = _careful(text, file, first_line)
+        root, keys = careful.root, careful.keys
+        reading.data, reading.problems = careful.data, careful.problems
+        places = FilePlaces(file, first_line - 1, lambda: root)
+    if not assumed.may_be_in(keys):
+        reading.positions.adopt(places)
+        return reading
+    plain = assumed.unwrap(reading.data, places)
+    reading.data, reading.assumed = plain.data, plain.found
+    reading.problems += plain.problems
+    reading.positions.adopt(plain.places)
     return reading
 
 
@@ -92,12 +90,41 @@ def unreadable(text: str, file: str, first_line: int = 1) -> Problem | None:
         (_UNPRINTABLE, "this has a control character", "remove it"),
     ):
         if found := pattern.search(text):
-            before = re.split(r"\r\n|\r|\n", text[: found.start()])
+            before = yamlfaults.LINE_END.split(text[: found.start()])
             code = ord(found[0])
             shown = f"byte 0x{code - 0xDC00:02X}" if 0xDC80 <= code <= 0xDCFF else f"U+{code:04X}"
             line, column = first_line + len(before) - 1, len(before[-1]) + 1
             return Problem(file, line, column, f"{what} ({shown})", remedy)
     return None
+
+
+def _careful(text: str, file: str, first_line: int) -> _Builder:
+    builder = _Builder(file, first_line - 1, _locating(text))
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            builder.take(event)
+    except yaml.YAMLError as error:
+        builder.problems.append(yamlfaults.told(error, file, first_line, text, builder.locate))
+    except _Refused as refused:
+        builder.problems.append(refused.problem)
+    return builder
+
+
+def _locating(text: str) -> Locate:
+    """How to read the parser's marks.
+
+    YAML counts three characters as line ends that no editor does; where a text has one of them, the
+    lines are counted anew from the mark's index.
+    """
+    if not _BREAKS_FOR_YAML_ALONE.search(text):
+        return lambda mark: (mark.line, mark.column)
+    starts = [0, *(end.end() for end in yamlfaults.LINE_END.finditer(text))]
+
+    def locate(mark: Any) -> tuple[int, int]:
+        line = bisect.bisect_right(starts, mark.index) - 1
+        return line, mark.index - starts[line]
+
+    return locate
 
 
 class _Refused(Exception):
@@ -107,10 +134,13 @@ class _Refused(Exception):
 
 @dataclass(slots=True)
 class _Open:
-    """A collection that is being filled: its path, and for a map the key that waits."""
+    """A collection that is being filled: its places, and for a map the key that waits.
+
+    `places` is None inside a key's second value, which goes nowhere.
+    """
 
     value: dict[str, Any] | list[Any]
-    path: Path | None
+    places: Any
     anchor: str | None
     size_before: int
     key: str | None = None
@@ -118,10 +148,17 @@ class _Open:
 
 
 class _Builder:
-    """Builds data from events with a stack of its own, so that depth is ours to bound."""
+    """Builds data from events with a stack of its own, so that depth is ours to bound.
 
-    def __init__(self, file: str, offset: int, reading: Reading) -> None:
-        self.file, self.offset, self.reading = file, offset, reading
+    Beside the data grows the tree of places (see `FilePlaces`); `root` is what that ends as.
+    """
+
+    def __init__(self, file: str, offset: int, locate: Locate) -> None:
+        self.file, self.offset, self.locate = file, offset, locate
+        self.data: Any = None
+        self.root: tuple[int, Any] | None = None
+        self.problems: list[Problem] = []
+        self.keys: dict[str, str] = {}
         self.stack: list[_Open] = []
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.size = 0
@@ -150,10 +187,10 @@ class _Builder:
             self._refuse(event, "a list or map stands where a key should", "write a plain key")
         if len(self.stack) >= MAX_DEPTH:
             self._refuse(event, f"this is nested more than {MAX_DEPTH} levels deep", "flatten it")
-        path = self._path(event)
         value: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
         self._count(event, 1)
-        self.stack.append(_Open(value, path, event.anchor, self.size - 1))
+        places = self._place(event, type(value)())
+        self.stack.append(_Open(value, places, event.anchor, self.size - 1))
 
     def _close(self) -> None:
         done = self.stack.pop()
@@ -162,18 +199,18 @@ class _Builder:
         self._put(done.value)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
-        name = str(event.anchor)
+        name, shown = str(event.anchor), _shown(event.anchor)
         if self._wants_key():
-            self._refuse(event, f"the alias *{name} stands where a key should", "write the key")
+            self._refuse(event, f"the alias *{shown} stands where a key should", "write the key")
         if name not in self.anchors:
             self._refuse(
                 event,
-                f"the alias *{name} names no anchor that is complete before it",
-                f"put &{name} before it, or write the value out",
+                f"the alias *{shown} names no anchor that is complete before it",
+                f"put &{shown} before it, or write the value out",
             )
         value, size = self.anchors[name]
         self._count(event, size)
-        self._path(event)
+        self._place(event)
         self._put(value)
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
@@ -185,37 +222,35 @@ class _Builder:
             self._key(event)
             return
         self._count(event, 1)
-        self._path(event)
+        self._place(event)
         value = self._value(event)
         if event.anchor is not None:
             self.anchors[event.anchor] = (value, 1)
         self._put(value)
 
     def _key(self, event: yaml.ScalarEvent) -> None:
-        top, key, mark = self.stack[-1], event.value, self._mark(event)
+        top, key = self.stack[-1], self.keys.setdefault(event.value, event.value)
         if not key.strip():
-            self._fault(mark, "a key is empty", "write a key before the colon")
+            self._fault(event, "a key is empty", "write a key before the colon")
         top.skip = key in top.value
-        if top.path is not None:
-            first = self.reading.positions.keys.setdefault((*top.path, key), mark)
-            if top.skip:
-                told = f"the key {key!r} is already on line {first.line}"
-                self._fault(mark, told, "remove one of the two")
         top.key = key
+        if top.places is None:
+            return
+        first = top.places.setdefault(key, of_key(self._packed(event)))
+        if top.skip:
+            told = f"the key {_shown(key)!r} is already on line {line_of_key(first) + self.offset}"
+            self._fault(event, told, "remove one of the two")
 
     def _value(self, event: yaml.ScalarEvent) -> Any:
-        text: str = event.value
-        matched = _CORE.fullmatch(text) if event.implicit[0] else None
-        if matched is None:
-            return text
-        if len(text) > _MAX_DIGITS:
-            self._fault(self._mark(event), "this number is too long", "put it in quotes")
+        try:
+            return scalars.plain(event.value) if event.implicit[0] else event.value
+        except scalars.TooLong:
+            self._fault(event, "this number is too long", "put it in quotes")
             return 0
-        return _core(matched)
 
     def _put(self, value: Any) -> None:
         if not self.stack:
-            self.reading.data = value
+            self.data = value
             return
         top = self.stack[-1]
         if isinstance(top.value, list):
@@ -225,16 +260,21 @@ class _Builder:
                 top.value[top.key] = value
             top.key = None
 
-    def _path(self, event: yaml.NodeEvent) -> Path | None:
-        """Where this event's value goes, its place remembered; None inside a key's second value."""
-        path: Path | None = ()
-        if self.stack:
-            top = self.stack[-1]
-            step = len(top.value) if isinstance(top.value, list) else top.key or ""
-            path = None if top.skip or top.path is None else (*top.path, step)
-        if path is not None:
-            self.reading.positions.values[path] = self._mark(event)
-        return path
+    def _place(self, event: yaml.NodeEvent, inside: Any = None) -> Any:
+        """Remember where this event's value is, and give back the places that will be inside it."""
+        place = self._packed(event)
+        if not self.stack:
+            self.root = (place, inside)
+            return inside
+        top = self.stack[-1]
+        if top.places is None or top.skip:
+            return None
+        if isinstance(top.places, list):
+            top.places.append(place if inside is None else (place, inside))
+        else:
+            place |= top.places[top.key]
+            top.places[top.key] = place if inside is None else (place, inside)
+        return inside
 
     def _wants_key(self) -> bool:
         return (
@@ -246,7 +286,9 @@ class _Builder:
     def _no_tag(self, event: yaml.NodeEvent) -> None:
         tag = getattr(event, "tag", None)
         if tag is not None and tag != "!":
-            self._refuse(event, f"the tag {tag} is not accepted", "put texts in quotes instead")
+            self._refuse(
+                event, f"the tag {_shown(tag)} is not accepted", "put texts in quotes instead"
+            )
 
     def _count(self, event: yaml.Event, more: int) -> None:
         self.size += more
@@ -254,67 +296,24 @@ class _Builder:
             told = f"this file has more than {MAX_VALUES:,} values, aliases written out"
             self._refuse(event, told, "split it, or write less through aliases")
 
-    def _mark(self, event: yaml.Event) -> Mark:
-        at: Any = event.start_mark
-        return Mark(self.file, at.line + 1 + self.offset, at.column + 1)
+    def _packed(self, event: yaml.Event) -> int:
+        return packed(*self.locate(event.start_mark))
 
-    def _fault(self, mark: Mark, message: str, remedy: str) -> None:
-        self.reading.problems.append(Problem(*mark, message, remedy))
+    def _fault(self, event: yaml.Event, message: str, remedy: str) -> None:
+        line, column = self.locate(event.start_mark)
+        place = line + 1 + self.offset, column + 1
+        self.problems.append(Problem(self.file, *place, message, remedy))
+        if len(self.problems) > MAX_FAULTS:
+            told = f"there are more than {MAX_FAULTS} mistakes in this file"
+            self.problems[-1] = Problem(self.file, *place, told, "mend those above first")
+            raise _Refused(self.problems.pop())
 
     def _refuse(self, event: yaml.Event, message: str, remedy: str) -> None:
-        raise _Refused(Problem(*self._mark(event), message, remedy))
+        self._fault(event, message, remedy)
+        raise _Refused(self.problems.pop())
 
 
-def _core(matched: re.Match[str]) -> Any:
-    text = matched[0]
-    match matched.lastgroup:
-        case "bool":
-            return text.lower() == "true"
-        case "int":
-            whole = int(text, 0) if text[:2] in {"0x", "0o"} else int(text)
-            if str(whole) == text:
-                return whole
-            written = WrittenInt(whole)
-            written.text = text
-            return written
-        case "float":
-            number = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-            if repr(number) == text:
-                return number
-            kept = WrittenFloat(number)
-            kept.text = text
-            return kept
-    return None
-
-
-def _syntax(error: yaml.MarkedYAMLError, file: str, first_line: int, text: str) -> Problem:
-    """A parser's complaint in a sentence, at the line where the reader should look."""
-    mark = error.problem_mark or error.context_mark
-    line, column = getattr(mark, "line", 0), getattr(mark, "column", 0)
-    lines = re.split(r"\r\n|\r|\n", text)
-    here = lines[line] if line < len(lines) else ""
-    problem = str(error.problem or error.context or "this is no YAML")
-    if "\t" in here[: len(here) - len(here.lstrip())]:
-        column = here.index("\t")
-        message, remedy = "a tab is used for indentation", "indent with spaces"
-    elif "mapping values are not allowed" in problem:
-        message = "a colon stands where no key can be"
-        remedy = "put the text in quotes, or check the indentation of this line and the one above"
-    elif "could not find expected ':'" in problem:
-        message, remedy = "a colon is missing after a key", "write key: value"
-    elif "did not find expected key" in problem or "expected <block end>" in problem:
-        message, remedy = "the indentation does not fit the lines above", "align it with them"
-    elif "while scanning a quoted scalar" in str(error.context):
-        message, remedy = "a quoted text is not closed", "close the quote"
-    elif "cannot start any token" in problem:
-        message, remedy = "this character cannot start a value", "put the text in quotes"
-    else:
-        message = f"this is no YAML: {', '.join(_reasons(error))}"
-        remedy = "check the quotes, brackets and indentation here"
-    return Problem(file, line + first_line, column + 1, message, remedy)
-
-
-def _reasons(error: yaml.MarkedYAMLError) -> Iterator[str]:
-    for reason in (error.context, error.problem):
-        if reason:
-            yield str(reason)
+def _shown(name: Any) -> str:
+    """A name as a sentence can hold it: a file may have one of five million letters."""
+    text = str(name)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

@@ -7,5 +7,6 @@ climbed (``incidents`` owns that clock).
 
 from opsbook.people.duty import on_duty, reached
 from opsbook.people.ladder import Rung, next_rung
+from opsbook.people.turns import hand_over, on_turn
 
-__all__ = ["Rung", "next_rung", "on_duty", "reached"]
+__all__ = ["Rung", "hand_over", "next_rung", "on_duty", "on_turn", "reached"]

@@ -6,16 +6,19 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from opsbook.book import Book
+from opsbook.people import turns
 
 
 def on_duty(book: Book, team: str, at: datetime) -> list[str]:
     """Return the people on duty for ``team``, the one to call first at the front.
 
-    A team that names no duty order is on duty in the order of its members: an empty answer would
-    be a night with nobody, which a book must never mean by leaving something out. ``at`` is what
-    rotations and overrides will go by; an order that never changes does not need it yet.
+    A team that names neither a rotation nor an order is on duty in the order of its members: an
+    empty answer would be a night with nobody, which a book must never mean by leaving something
+    out.
     """
     found = book.teams[team]
+    if found.rotation is not None:
+        return turns.on_turn(book, found.rotation, at)
     return list(found.on_duty or found.members)
 
 

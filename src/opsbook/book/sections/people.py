@@ -1,4 +1,4 @@
-"""``people``, ``roles``, ``teams`` and ``escalation``: who there is and who is called, in order."""
+"""``people``, ``roles``, ``teams``, ``rotations``, ``escalation``, ``channels``: who is called."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from opsbook.book.fields import Duration, Id, Language, Named, Part
+from opsbook.book.fields import Duration, Language, Moment, Named, Part, Zone
+from opsbook.book.refs import ChannelId, OwnerId, PersonId, RoleId, RotationId
 from opsbook.book.texts import Text
+from opsbook.book.times import HoursText
 
 Level = Literal["read", "write", "admin"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -102,10 +104,17 @@ class Person(Named):
     """Somebody with a name; `contacts` are tried together, the web inbox is always one more."""
 
     name: Text
+    """What people call them."""
+    title: Text | None = None
+    """What they do."""
     account: str | None = Field(default=None, min_length=1, max_length=128)
-    roles: tuple[Id, ...] = ()
+    """The name to sign in with; the id if left out."""
+    roles: tuple[RoleId, ...] = ()
+    """What they may do."""
     contacts: tuple[ContactText, ...] = ()
+    """Where a page reaches them besides the inbox: Apprise URLs, or references to one."""
     language: Language | None = None
+    """The language of their pages."""
 
     @property
     def login(self) -> str:
@@ -114,11 +123,59 @@ class Person(Named):
 
 
 class Team(Named):
-    """People who share a duty. The first of `on_duty` is on duty, the others stand in, in order."""
+    """People who share a duty, in the order of `on_duty` or by a rotation."""
 
     title: Text | None = None
-    members: tuple[Id, ...] = Field(min_length=1)
-    on_duty: tuple[Id, ...] = ()
+    """What people call it."""
+    description: Text | None = None
+    """What it looks after."""
+    members: tuple[PersonId, ...] = Field(min_length=1)
+    """Who belongs to it."""
+    on_duty: tuple[PersonId, ...] = ()
+    """The first is on duty, the others stand in, in order; the members' order if left out."""
+    rotation: RotationId | None = None
+    """Who is on duty instead, by the calendar."""
+    channel: ChannelId | None = None
+    """Where the team is told."""
+
+
+class Layer(Part):
+    """People who take turns. Where two layers hold at once, the later one in the book counts."""
+
+    people: tuple[PersonId, ...] = Field(min_length=1)
+    """Who takes turns, in order."""
+    shift: Duration = timedelta(weeks=1)
+    """How long a turn is."""
+    starts: Moment
+    """When the first person's first turn began; hand-overs are at this time of day."""
+    only: HoursText | None = None
+    """The hours this layer holds in; always, if left out."""
+
+
+class Override(Part):
+    """Somebody instead of whoever would be on duty."""
+
+    from_: Moment = Field(alias="from")
+    """From when."""
+    to: Moment
+    """Until when; a day alone means its end."""
+    person: PersonId
+    """Who is on duty then."""
+    reason: Text | None = None
+    """Why."""
+
+
+class Rotation(Named):
+    """Who is on duty when, by turns."""
+
+    title: Text | None = None
+    """What people call it."""
+    timezone: Zone | None = None
+    """The zone of its hand-overs; the book's if left out."""
+    layers: tuple[Layer, ...] = Field(min_length=1)
+    """The turns; a later layer stands above an earlier one."""
+    overrides: tuple[Override, ...] = ()
+    """Exceptions, which stand above every layer."""
 
 
 class EscalationLevel(Part):
@@ -128,12 +185,30 @@ class EscalationLevel(Part):
     """
 
     after: Duration = timedelta(0)
-    page: tuple[Id, ...] = Field(min_length=1)
+    """Counted from the start of the incident."""
+    page: tuple[OwnerId, ...] = Field(min_length=1)
+    """Persons, and teams whose person on duty is meant."""
 
 
 class Escalation(Named):
     """A policy: levels in order. `repeat` starts again that long after the last level."""
 
     title: Text | None = None
+    """What people call it."""
     levels: tuple[EscalationLevel, ...] = Field(min_length=1)
+    """Who is paged, and when."""
     repeat: Duration | None = None
+    """When nobody has answered, everybody is paged again this long after the last level."""
+
+
+class Channel(Named):
+    """A place where many are told at once: a chat channel, a mailing list, a status page."""
+
+    title: Text
+    """What people call it."""
+    description: Text | None = None
+    """What is told there."""
+    to: ContactText
+    """An Apprise URL, or a reference to one."""
+    public: bool = False
+    """Whether people outside of the organisation read it."""

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 from pydantic import Field
 
-from opsbook.book.fields import Argument, Id, Named, Zone
-from opsbook.book.texts import Text
+from opsbook.book.fields import IDLE, Argument, Duration, Id, Zone
+from opsbook.book.refs import RunbookId
+from opsbook.book.sections.elements import Element
+from opsbook.book.times import ScheduleText
 
 
-class Routine(Named):
+class Routine(Element):
     """What is done regularly. Without a `timezone` the book's holds; `Book.schedule` has both."""
 
-    title: Text
-    description: Text | None = None
-    schedule: str = Field(min_length=1, max_length=200)
+    schedule: ScheduleText
+    """When: "every day 09:00", "매주 월요일 10:00", "first Sunday 02:00", "0 3 * * *"."""
     timezone: Zone | None = None
-    runbook: Id
+    """The zone it is meant in; the book's if left out."""
+    runbook: RunbookId
+    """What is done."""
     params: Mapping[Id, Argument] = Field(default_factory=dict)
-    owner: Id | None = None
+    """Values for the runbook's parameters."""
+    within: Annotated[Duration | None, IDLE] = None
+    """By when, from its start, it must have been finished."""

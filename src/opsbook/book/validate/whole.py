@@ -1,0 +1,93 @@
+"""What there is to look at when the sections are tied together, and how to speak of it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from opsbook.book import walk
+from opsbook.book.drill import Drill
+from opsbook.book.model import Sections
+from opsbook.book.positions import Mark, Path, Positions, dotted
+from opsbook.book.problems import Problem, suggestion
+from opsbook.book.runbook import Runbook, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Which ids there are in each section, those of unreadable elements included.
+
+    `unsure` are sections of which nothing, or not everything, could be read: whatever is said to be
+    in them is believed.
+    """
+
+    ids: Mapping[str, frozenset[str]]
+    unsure: Collection[str] = ()
+
+    def has(self, name: str, *sections: str) -> bool:
+        """Whether one of the sections has the id, or might."""
+        ids, unsure = self.ids, self.unsure
+        return any(name in ids.get(section, ()) or section in unsure for section in sections)
+
+    def of(self, *sections: str) -> frozenset[str]:
+        """The ids that the sections have for certain."""
+        return frozenset().union(*(self.ids.get(section, frozenset()) for section in sections))
+
+
+@dataclass(frozen=True)
+class Whole:
+    """All there is to look at, and how to speak of it."""
+
+    sections: Sections
+    runbooks: Mapping[str, Runbook]
+    drills: Mapping[str, Drill]
+    known: Known
+    positions: Positions
+
+    @functools.cached_property
+    def marked(self) -> list[walk.Found]:
+        """Every value of the sections that names something."""
+        return walk.marked(self.sections)
+
+    def problem(self, path: Path, message: str, remedy: str = "") -> Problem:
+        mark = self.positions.value(path) or Mark("book.yaml", 1, 1)
+        return Problem(*mark, f"{dotted(path)}: {message}", remedy)
+
+    def at_key(self, path: Path, message: str, remedy: str = "") -> Problem:
+        mark = self.positions.key(path) or Mark("book.yaml", 1, 1)
+        return Problem(*mark, f"{dotted(path)}: {message}", remedy)
+
+    def at_step(
+        self, runbook: Runbook, step: Step, message: str, remedy: str = "", attribute: str = ""
+    ) -> Problem:
+        """A problem with a step, at one of its attributes where that is said."""
+        path: Path = ("runbooks", runbook.id, "steps", step.key, attribute)
+        mark = self.positions.key(path) if attribute else None
+        told = f"step {step.key}: {message}"
+        return Problem(*(mark or Mark(runbook.file, step.line, 1)), told, remedy)
+
+    def has_all(self, section: str) -> bool:
+        """Whether everything that the section holds could be read."""
+        if section in self.known.unsure:
+            return False
+        read: Mapping[str, object] = getattr(self.sections, section)
+        return self.known.of(section) == read.keys()
+
+    def missing(self, path: Path, name: str | None, section: str, what: str) -> Iterator[Problem]:
+        """A problem if `name` is said and there is no such thing."""
+        if name is not None and not self.known.has(name, section):
+            remedy = suggestion(name, self.known.of(section), what=f"in {section}")
+            yield self.problem(path, f"there is no {what} {name!r}", remedy)
+
+    def holders(self, role: str) -> int:
+        """How many people have the role."""
+        return sum(role in person.roles for person in self.sections.people.values())
+
+    @functools.cached_property
+    def roles_are_readable(self) -> bool:
+        """Whether all roles are known, so that "nobody has it" is no echo of a misspelling."""
+        people = self.sections.people.values()
+        return self.has_all("people") and all(
+            self.known.has(role, "roles") for one in people for role in one.roles
+        )

@@ -1,0 +1,161 @@
+"""Walking a book's models along their types: what names something, and where it stands.
+
+Each class is looked at once and remembered as the few steps that lead to a mark (a reference, a
+file, a start): a check has one field that names something, and five thousand checks should not pay
+for the rest of their fields.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel
+
+from opsbook.book.fields import IDLE, Idle
+from opsbook.book.positions import Path
+from opsbook.book.refs import BookFile, Refers
+from opsbook.book.times import IsSchedule
+from opsbook.book.types import bare, marks
+
+Mark = Refers | BookFile | IsSchedule
+
+
+class Found(NamedTuple):
+    """A marked value, and the path it stands at as the book writes it."""
+
+    path: Path
+    mark: Mark
+    value: Any
+
+
+Part = TypeVar("Part", bound=BaseModel)
+
+
+def marked(part: BaseModel, path: Path = ()) -> list[Found]:
+    """Every marked value in `part` and below it, in the order of the fields."""
+    found: list[Found] = []
+    _collect(part, path, found)
+    return found
+
+
+def parts(part: BaseModel, kind: type[Part], path: Path = ()) -> Iterator[tuple[Path, Part]]:
+    """Every model of the class `kind` in `part` and below it."""
+    if isinstance(part, kind):
+        yield path, part
+    for name, key in _leading(type(part), kind):
+        value = getattr(part, name)
+        if isinstance(value, BaseModel):
+            yield from parts(value, kind, (*path, key))
+        elif isinstance(value, Mapping):
+            for id, inner in value.items():
+                yield from parts(inner, kind, (*path, key, id))
+        elif value is not None:
+            for n, inner in enumerate(value):
+                yield from parts(inner, kind, (*path, key, n))
+
+
+def idle(model: type[BaseModel]) -> frozenset[str]:
+    """The keys of `model` that are loaded and shown while nothing acts on them yet."""
+    return frozenset(
+        field.alias or name
+        for name, field in model.model_fields.items()
+        if IDLE in field.metadata or any(isinstance(mark, Idle) for mark in marks(field.annotation))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a value is made of: a mark itself, models below it, or several of one shape."""
+
+    mark: Mark | None = None
+    below: bool = False
+    each: _Shape | None = None
+
+
+def _collect(part: BaseModel, path: Path, found: list[Found]) -> None:
+    for name, key, shape in _steps(type(part)):
+        value = getattr(part, name)
+        if value is None or value == ():
+            continue
+        if shape.mark is not None:
+            found.append(Found((*path, key), shape.mark, value))
+        else:
+            _below(shape, value, (*path, key), found)
+
+
+def _below(shape: _Shape, value: Any, path: Path, found: list[Found]) -> None:
+    """What is found in a value that is no mark itself."""
+    if shape.below:
+        _collect(value, path, found)
+        return
+    each = shape.each
+    if each is None:
+        return
+    for key, one in value.items() if isinstance(value, Mapping) else enumerate(value):
+        if each.mark is not None:
+            found.append(Found((*path, key), each.mark, one))
+        else:
+            _below(each, one, (*path, key), found)
+
+
+@functools.lru_cache(maxsize=512)
+def _steps(model: type[BaseModel]) -> tuple[tuple[str, str, _Shape], ...]:
+    found = []
+    for name, field in model.model_fields.items():
+        shape = _shape(field.annotation, tuple(field.metadata), (model,))
+        if shape is not None:
+            found.append((name, field.alias or name, shape))
+    return tuple(found)
+
+
+def _shape(annotation: Any, said: tuple[Any, ...], inside: tuple[Any, ...]) -> _Shape | None:
+    for mark in (*said, *marks(annotation)):
+        if isinstance(mark, (Refers, BookFile, IsSchedule)):
+            return _Shape(mark=mark)
+    plain = bare(annotation)
+    if isinstance(plain, type) and issubclass(plain, BaseModel):
+        # A model inside itself (a route's routes) leads where it leads: its own steps tell.
+        leads = plain in inside or any(
+            _shape(field.annotation, tuple(field.metadata), (*inside, plain)) is not None
+            for field in plain.model_fields.values()
+        )
+        return _Shape(below=True) if leads else None
+    origin = get_origin(plain)
+    if origin is not None and isinstance(origin, type) and issubclass(origin, (tuple, Mapping)):
+        args = [one for one in get_args(plain) if one is not Ellipsis]
+        each = _shape(args[-1], (), inside) if args else None
+        return _Shape(each=each) if each is not None else None
+    return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _leading(model: type[BaseModel], kind: type[BaseModel]) -> tuple[tuple[str, str], ...]:
+    """The fields of a model under which a model of the class `kind` may be."""
+    return tuple(
+        (name, field.alias or name)
+        for name, field in model.model_fields.items()
+        if any(_may_hold(inner, kind, frozenset()) for inner in _models(field.annotation))
+    )
+
+
+def _may_hold(model: type[BaseModel], kind: type[BaseModel], seen: frozenset[Any]) -> bool:
+    if issubclass(model, kind):
+        return True
+    return model not in seen and any(
+        _may_hold(inner, kind, seen | {model})
+        for field in model.model_fields.values()
+        for inner in _models(field.annotation)
+    )
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models a field holds, alone or as the values of a list or map."""
+    plain = bare(annotation)
+    return [
+        one
+        for one in (plain, *map(bare, get_args(plain)))
+        if isinstance(one, type) and issubclass(one, BaseModel)
+    ]
