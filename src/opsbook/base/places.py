@@ -25,6 +25,7 @@ class Places:
     data: Path
     steps: Path
     work: Path
+    files: Path
     user: tuple[int, int] | None
 
     @property
@@ -104,11 +105,11 @@ def prepare(data: Path, user: tuple[int, int] | None) -> Places:
             shared = _own_folder(Path("/var/tmp") / f"opsbook-{name}")  # noqa: S108
     else:
         data.chmod(0o700)
-    steps, work = shared / "steps", shared / "work"
-    for folder in (steps, work):
+    steps, work, files = shared / "steps", shared / "work", shared / "files"
+    for folder in (steps, work, files):
         folder.mkdir(exist_ok=True)
         folder.chmod(0o711)
-    return Places(data=data, steps=steps, work=work, user=user)
+    return Places(data=data, steps=steps, work=work, files=files, user=user)
 
 
 def _own_folder(folder: Path) -> Path:

@@ -11,13 +11,21 @@ checks see (`checks`), and any step that knows a domain: domains register theirs
 
 from opsbook.runs.answers import cancel, confirm, decide
 from opsbook.runs.engine import Engine
-from opsbook.runs.errors import NoSuchRun, NotWaiting, Over, UnknownRunbook, WrongParameters
+from opsbook.runs.errors import (
+    CannotRun,
+    NoSuchRun,
+    NotWaiting,
+    Over,
+    UnknownRunbook,
+    WrongParameters,
+)
 from opsbook.runs.kinds import STEP_KINDS
 from opsbook.runs.starting import start
 from opsbook.runs.telling import Telling
 
 __all__ = [
     "STEP_KINDS",
+    "CannotRun",
     "Engine",
     "NoSuchRun",
     "NotWaiting",

@@ -18,8 +18,16 @@ class UnknownRunbook(NotFound):
     """The book has no such runbook."""
 
 
+class DraftBook(Conflict):
+    """The book is a draft: it is shown, and does nothing."""
+
+
 class WrongParameters(Invalid):
     """The parameters cannot be used; ``details["problems"]`` has one sentence for each."""
+
+
+class CannotRun(Invalid):
+    """The runbook asks for what runs cannot do yet; ``details["problems"]`` has what, one each."""
 
 
 class KeyReused(Conflict):

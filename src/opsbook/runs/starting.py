@@ -17,7 +17,8 @@ from opsbook import audit
 from opsbook.access import Principal
 from opsbook.base.database import Transaction
 from opsbook.book import Book, Runbook, check_params
-from opsbook.runs.errors import KeyReused, UnknownRunbook, WrongParameters
+from opsbook.runs import supported
+from opsbook.runs.errors import CannotRun, DraftBook, KeyReused, UnknownRunbook, WrongParameters
 from opsbook.runs.journal import announce
 from opsbook.runs.tables import run, step
 
@@ -44,16 +45,29 @@ def start(
     changes something waits for an approval. The same `idempotency_key` again returns the same run.
 
     Raises:
+        DraftBook: the book is a draft.
         UnknownRunbook: the book has none of that id.
+        CannotRun: it asks for something that the engine does not do, or has a secret parameter.
         WrongParameters: with all that is wrong with them in ``details["problems"]``.
         KeyReused: the key belongs to a run of something else.
         Refused: the principal may not start runs in this book.
     """
     if principal is not None:
         principal.require("runs:write", book)
+    if book.status == "draft":
+        raise DraftBook(
+            f"The book {book.id} is a draft: nothing in it can be started.",
+            remedy="Write status: active in its book.yaml when it is ready.",
+        )
     procedure = book.runbooks.get(runbook)
     if procedure is None:
         raise _unknown(book, runbook)
+    if lacking := supported.obstacles(procedure):
+        raise CannotRun(
+            f"The runbook {runbook} asks for what this Opsbook cannot do: {'; '.join(lacking)}.",
+            problems=lacking,
+            remedy="Take it out of the runbook, or do these steps by hand.",
+        )
     values, found = check_params(procedure, params)
     problems = [str(one) for one in found] or _unknown_checks(book, procedure, values)
     if problems:

@@ -23,6 +23,7 @@ from typing import Final
 
 from opsbook.base.errors import OpsbookError
 from opsbook.base.places import Places
+from opsbook.runs import files
 from opsbook.runs.kinds.kind import Place
 from opsbook.runs.supervisor import StepRequest
 
@@ -68,6 +69,7 @@ class Bash:
 
 def environment(place: Place, places: Places, scratch: Path) -> dict[str, str]:
     """All that a step finds in its environment. What Opsbook says cannot be overwritten."""
+    of_book = files.of_book(place.book, places)
     return {
         **place.variables,
         "PATH": PATH,
@@ -78,6 +80,7 @@ def environment(place: Place, places: Places, scratch: Path) -> dict[str, str]:
         "OPSBOOK_STEP": place.step.key,
         "OPSBOOK_BOOK": place.book.id,
         "OPSBOOK_WORK": str(work_folder(place.book.id, places)),
+        **({"OPSBOOK_FILES": str(of_book)} if of_book is not None else {}),
     }
 
 
