@@ -20,7 +20,7 @@ from pathlib import Path
 
 import uvicorn
 
-from opsbook import audit, schema
+from opsbook import audit, revisions, schema
 from opsbook.access import accounts, approvals, links, tokens
 from opsbook.alerts import Rules
 from opsbook.base import events, places
@@ -31,7 +31,7 @@ from opsbook.base.hub import Hub
 from opsbook.base.lease import Lease
 from opsbook.base.logs import close_log, open_log
 from opsbook.base.loops import Loops
-from opsbook.book import Book, Vocabulary, load, read_folder
+from opsbook.book import Book, BookError, Vocabulary, load, read_folder
 from opsbook.book.library import Library
 from opsbook.checks import KINDS as CHECK_KINDS
 from opsbook.checks import Facts, Scheduler
@@ -56,35 +56,53 @@ def vocabulary() -> Vocabulary:
     )
 
 
-def load_books(folders: tuple[Path, ...]) -> list[tuple[Path, Book]]:
-    """Read and validate every folder.
+def check_folders(settings: Settings) -> None:
+    """Read and validate every folder before anything is started or written.
+
+    A folder that is broken does not keep a server from starting where a good revision of its book
+    ran before: whether one did is looked up in the database, if there is one yet.
 
     Raises:
-        BookError: with every problem of the first book that has any.
+        BookError: with every problem of the first book that has any and never ran.
         StartError: two folders hold a book of the same id.
     """
     kinds = vocabulary()
-    loaded = [(folder, load(read_folder(folder), kinds)) for folder in folders]
     seen: dict[str, Path] = {}
-    for folder, book in loaded:
+    for address in map(revisions.parse, settings.books):
+        if not isinstance(address, revisions.FolderAddress):
+            continue
+        try:
+            book = load(read_folder(address.path), kinds)
+        except BookError:
+            if _ran_before(settings, address.key):
+                continue
+            raise
         if book.id in seen:
             raise StartError(
-                f"{folder} and {seen[book.id]} both hold the book {book.id!r}.",
+                f"{address.path} and {seen[book.id]} both hold the book {book.id!r}.",
                 remedy="Give one of them another id in its book.yaml.",
             )
-        seen[book.id] = folder
-    return loaded
+        seen[book.id] = address.path
+
+
+def _ran_before(settings: Settings, key: str) -> bool:
+    """Whether the database knows a revision that ran from a source; nothing is created."""
+    file = settings.data.expanduser().absolute() / "opsbook.db"
+    if settings.database is None and not file.exists():
+        return False
+    database = Database(settings.database or sqlite_url(file))
+    try:
+        return schema.has_run(database, key)
+    finally:
+        database.engine.dispose()
 
 
 class App:
     """One Opsbook server."""
 
-    def __init__(
-        self, settings: Settings, books: list[tuple[Path, Book]], clock: Clock | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
-        self._books = books
         self.places = places.prepare(settings.data, places.step_user(settings.step_user))
         self.hub = Hub()
         url = settings.database or sqlite_url(self.places.database)
@@ -93,6 +111,11 @@ class App:
         self.server_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self.lease = Lease(self.database, self.server_id)
         self.loops = Loops(self.clock, lambda: self.lease.held)
+        self.revisions = revisions.Revisions(
+            self.database, self.library, self.hub, self.clock, self.loops,
+            [revisions.parse(one) for one in settings.books], self.places.data / "clones",
+            look_every=settings.look_every, fetch_every=settings.fetch_every,
+        )  # fmt: skip
         self.sealer = audit.Sealer(self.database, self.places.audit)
         self.spawner = Spawner()
         self.sign_in_link: str | None = None
@@ -129,12 +152,12 @@ class App:
         await asyncio.to_thread(schema.bring_up_to_date, self.database)
         self.database.start()
         stack.push_async_callback(self.database.stop)
-        await self._publish_books()
+        await self.lease.tick(self.clock.now())
+        stack.push_async_callback(self._last_words)
+        await self.revisions.start(self.clock.now(), leading=self.lease.held)
         await self._first_account()
         await stack.enter_async_context(self._local_access())
         self._wire()
-        await self.lease.tick(self.clock.now())
-        stack.push_async_callback(self._last_words)
         await self.spawner.start()
         stack.push_async_callback(self.spawner.stop)
         await self.outbox.start(self.clock.now())
@@ -168,11 +191,12 @@ class App:
         self._loop("rules", self.rules.tick, "checks", "books")
         for consumer in (Response(library).consumer, Telling(library).consumer):
             self._loop(consumer.name, self._drainer(consumer), "events")
-        self._loop("escalation", Escalator(database, library).tick, "incidents")
+        self._loop("escalation", Escalator(database, library).tick, "incidents", "books")
         self._loop("pages", self.outbox.tick, "pages")
         self._loop("approvals", self._expire_approvals, "approvals")
         self._loop("routines", Routines(database, library).tick, "books")
         self._loop("tidy", self._tidy)
+        self.revisions.wire()
         self.scheduler.wire(self.hub)
         self.engine.wire(self.hub)
 
@@ -225,22 +249,6 @@ class App:
             await self.sealer.tick(now)
         await self.lease.release(now)
 
-    async def _publish_books(self) -> None:
-        now = self.clock.now()
-        for folder, book in self._books:
-            origin = f"folder:{folder.name}"
-
-            def publish(tx: Transaction, book: Book = book, origin: str = origin) -> None:
-                if self.library.publish(tx, now, book, audit.SERVER, origin):
-                    audit.record(
-                        tx, now, audit.SERVER, "book.loaded", f"book:{book.id}",
-                        data={"revision": book.revision, "origin": origin},
-                    )  # fmt: skip
-
-            await self.database.write(publish)
-            self.library.remember(book)
-        self.hub.touch(["books"])
-
     async def _first_account(self) -> None:
         """Make the first administrator, and a sign-in link until that account has a password."""
         now = self.clock.now()
@@ -248,7 +256,7 @@ class App:
         def make(tx: Transaction) -> str | None:
             known = accounts.all(tx)
             if not known:
-                login = first_login([book for _, book in self._books])
+                login = first_login(self.library.books())
                 return links.make(
                     tx, now, accounts.create(tx, now, login, first_admin=True), FIRST_LINK
                 )
@@ -292,13 +300,14 @@ class App:
 
 
 def build(settings: Settings, clock: Clock | None = None) -> App:
-    """Load the books and make an app that is ready to start.
+    """Read the books and make an app that is ready to start.
 
     Raises:
         BookError: a book has problems; nothing has been started or written.
         StartError: the data folder cannot be used.
     """
-    return App(settings, load_books(settings.books), clock)
+    check_folders(settings)
+    return App(settings, clock)
 
 
 def first_login(books: list[Book]) -> str:

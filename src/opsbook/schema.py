@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from opsbook.base.database import Database
 from opsbook.base.errors import StartError
 
-HEAD = "0001"
+HEAD = "0002"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -46,6 +46,24 @@ def bring_up_to_date(database: Database) -> None:
             remedy="Start the newer Opsbook again, or restore the backup made before it was used.",
         )
     _migrate(database)
+
+
+def has_run(database: Database, source: str) -> bool:
+    """Tell whether a book that came from this source has a running revision, reading only.
+
+    Asked before the start, so of a database that may be older or not be one of ours at all.
+    """
+    query = sa.text(
+        "SELECT 1 FROM book_source JOIN book_current ON book_current.book = book_source.book"
+        " WHERE book_source.source = :source"
+    )
+    try:
+        with database.engine.connect() as connection:
+            if not sa.inspect(connection).has_table("book_source"):
+                return False
+            return connection.execute(query, {"source": source}).first() is not None
+    except sa.exc.DBAPIError:
+        return False
 
 
 def _version(connection: sa.Connection) -> str | None:

@@ -10,13 +10,19 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from opsbook.base.errors import Invalid
 from opsbook.base.places import default_data
+from opsbook.base.quantities import parse_duration
 
 LISTEN = ("127.0.0.1", 8420)
 STEP_USER = "nobody"
+FETCH_EVERY = timedelta(minutes=1)
+LOOK_EVERY = timedelta(seconds=1)
+SHORTEST_FETCH = timedelta(seconds=5)
+REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*::?//|[A-Za-z]+::|[\w.-]+@[\w.-]+:")
 LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|::1|localhost", re.IGNORECASE)
 
 
@@ -28,14 +34,18 @@ class InvalidSetting(Invalid):
 class Settings:
     """One server's settings. Port 0 takes any free one; ``database`` None is a file in ``data``.
 
-    ``step_user`` counts only for a server that runs as root: anybody else cannot become another.
+    A book is a folder, or the address of a git remote as a text. Folders are looked at every
+    ``look_every``, remotes fetched every ``fetch_every``. ``step_user`` counts only for a server
+    that runs as root: anybody else cannot become another.
     """
 
-    books: tuple[Path, ...]
+    books: tuple[Path | str, ...]
     data: Path
     listen: tuple[str, int] = LISTEN
     database: str | None = None
     step_user: str = STEP_USER
+    fetch_every: timedelta = FETCH_EVERY
+    look_every: timedelta = LOOK_EVERY
 
     @classmethod
     def from_env(
@@ -49,8 +59,8 @@ class Settings:
     ) -> Settings:
         """Take what was given, else ``OPSBOOK_DATA``, ``OPSBOOK_LISTEN``, ``OPSBOOK_DATABASE``.
 
-        An empty variable counts as unset, since that is how a Makefile or a unit file passes on
-        what it was not told.
+        ``OPSBOOK_FETCH_EVERY`` (``1m``) is how often git remotes are fetched. An empty variable
+        counts as unset, since that is how a Makefile or a unit file passes on what it was not told.
 
         Raises:
             InvalidSetting: with every setting that cannot be used, its value and its source.
@@ -72,12 +82,21 @@ class Settings:
         url, source = read(database, "--database", "OPSBOOK_DATABASE")
         if url is not None and (fault := _database_fault(url)):
             faults.append(f"{source}: {fault}")
+        fetch_every = FETCH_EVERY
+        if text := environ.get("OPSBOOK_FETCH_EVERY"):
+            try:
+                fetch_every = parse_duration(text)
+                if fetch_every < SHORTEST_FETCH:
+                    raise ValueError(f"{text!r} is shorter than 5s")
+            except ValueError as error:
+                faults.append(f"OPSBOOK_FETCH_EVERY: {error}")
         if faults:
             raise InvalidSetting(
                 "\n".join(faults), remedy="See `opsbook up --help` for the form of each."
             )
         return cls(
-            books=tuple(Path(book) for book in books),
+            books=tuple(one_book(book) for book in books),
+            fetch_every=fetch_every,
             data=data_folder(data, environ),
             listen=parsed,
             database=url,
@@ -88,6 +107,12 @@ class Settings:
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
         return LOOPBACK.fullmatch(self.listen[0]) is not None
+
+
+def one_book(given: Path | str) -> Path | str:
+    """Return what a BOOK is: a folder, or the address of a remote, which no path could hold."""
+    text = str(given)
+    return text if isinstance(given, str) and REMOTE.match(text) else Path(given)
 
 
 def data_folder(given: str | None = None, environ: Mapping[str, str] = os.environ) -> Path:

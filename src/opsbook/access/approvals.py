@@ -44,20 +44,20 @@ def binding(**what: Any) -> str:
 def request(
     tx: Transaction, now: datetime, *, book: Book, subject: str, thread: str | None, question: str,
     role: str | None, need: int, bound_to: str, excluded: Iterable[int] | Mapping[int, str],
-    expires_at: datetime | None,
+    expires_at: datetime | None, permission: str | None = None,
 ) -> int:  # fmt: skip
     """Ask for an approval and return its number.
 
-    ``role`` is who may give it (``None``: whoever has ``runs:write``), ``need`` how many different
-    people have to. ``excluded`` are the accounts that take part in what is asked, or these mapped
-    to why (``started``, ``triggered``, ``edited``, ``authored``).
+    ``role`` is who may give it (``None``: whoever has ``permission``, or else ``runs:write``),
+    ``need`` how many different people have to. ``excluded`` are the accounts that take part in what
+    is asked, or these mapped to why (``started``, ``triggered``, ``edited``, ``authored``).
     """
     if need < 1:
         raise Bug(f"An approval that needs {need} people is a bug in Opsbook.")
     why = excluded if isinstance(excluded, Mapping) else dict.fromkeys(excluded, "started")
     made = tx.insert(
         approval, book=book.id, subject=subject, thread=thread, question=question, role=role,
-        need=need, bound_to=bound_to, excluded=sorted(why),
+        permission=permission, need=need, bound_to=bound_to, excluded=sorted(why),
         excluded_because={str(one): why[one] for one in sorted(why)},
         self_approval=book.self_approval, state="open", requested_at=now, expires_at=expires_at,
     )  # fmt: skip

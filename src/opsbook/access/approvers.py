@@ -12,6 +12,7 @@ from opsbook.access.principal import Principal
 from opsbook.base.database import Transaction
 from opsbook.base.errors import OpsbookError
 from opsbook.book import Book
+from opsbook.book.sections.people import Permission
 
 
 def asked(row: Mapping[str, Any], book: Book) -> model.Asked:
@@ -20,6 +21,7 @@ def asked(row: Mapping[str, Any], book: Book) -> model.Asked:
     return model.Asked(
         state=row["state"],
         role=row["role"],
+        permission=row["permission"] or model.USUAL,
         need=row["need"],
         excluded={one: because.get(str(one), "started") for one in row["excluded"]},
         record=_record_allowed(row, book),
@@ -49,7 +51,7 @@ def given(votes: Iterable[Mapping[str, Any]]) -> list[model.Vote]:
 def holds(principal: Principal, row: Mapping[str, Any], book: Book) -> bool:
     """Tell whether the book gives this person what the approval takes."""
     mine = principal.roles(book)
-    return row["role"] in mine if row["role"] else _writes(book, mine)
+    return row["role"] in mine if row["role"] else _permits(book, mine, row)
 
 
 def could_approve(book: Book, row: Mapping[str, Any], logins: Mapping[int, str]) -> list[str]:
@@ -64,7 +66,7 @@ def could_approve(book: Book, row: Mapping[str, Any], logins: Mapping[int, str])
         person.id
         for person in book.people.values()
         if person.login not in shut
-        and (role in person.roles if role else _writes(book, person.roles))
+        and (role in person.roles if role else _permits(book, person.roles, row))
     ]
 
 
@@ -85,8 +87,10 @@ def why_not(
     return None
 
 
-def _writes(book: Book, roles: Iterable[str]) -> bool:
-    return any(one.allows("runs", "write") for role in roles for one in book.roles.get(role, ()))
+def _permits(book: Book, roles: Iterable[str], row: Mapping[str, Any]) -> bool:
+    asked = Permission.of(row["permission"] or model.USUAL)
+    given = (one for role in roles for one in book.roles.get(role, ()))
+    return any(one.allows(asked.area, asked.level) for one in given)
 
 
 def _record_allowed(row: Mapping[str, Any], book: Book) -> bool:

@@ -20,6 +20,8 @@ from opsbook.access.errors import NotApproved, Settled, written
 
 Decision = Literal["approve", "reject"]
 State = Literal["open", "approved", "rejected", "expired", "void"]
+USUAL: Final = "runs:write"
+"""What an approval takes that names neither a role nor a permission."""
 
 BECAUSE: Final[Mapping[str, str]] = {
     "started": "they started it",
@@ -45,11 +47,12 @@ class Asked:
     record: bool
     expires_at: datetime | None
     settled_at: datetime | None = None
+    permission: str = USUAL
 
 
 @dataclass(frozen=True)
 class Voter:
-    """Who wants to vote. ``entitled`` is whether the role (or ``runs:write``) is theirs today."""
+    """Who wants to vote. ``entitled`` is whether the role (or the permission) is theirs today."""
 
     account_id: int | None
     login: str
@@ -136,7 +139,7 @@ def _may_vote(asked: Asked, voter: Voter) -> None:
             reason="disabled",
         )
     if not voter.entitled:
-        wanted = f"the role {asked.role}" if asked.role else "the permission runs:write"
+        wanted = f"the role {asked.role}" if asked.role else f"the permission {asked.permission}"
         raise NotApproved(
             f"{voter.login} may not decide this: it takes {wanted}, which they do not have.",
             remedy=_who_can(asked, "Ask somebody"),
@@ -162,4 +165,6 @@ def _is_open(asked: Asked, now: datetime) -> None:
 
 
 def _who_can(asked: Asked, begin: str) -> str:
-    return f"{begin} with the role {asked.role}." if asked.role else f"{begin} who has runs:write."
+    if asked.role:
+        return f"{begin} with the role {asked.role}."
+    return f"{begin} who has {asked.permission}."

@@ -59,7 +59,9 @@ approval = table(
     sa.Column("subject", sa.Text, nullable=False, index=True),
     sa.Column("thread", sa.Text),
     sa.Column("question", sa.Text, nullable=False),
+    # Who may give it: a role, or whoever has a permission (neither: runs:write).
     sa.Column("role", sa.Text),
+    sa.Column("permission", sa.Text),
     sa.Column("need", sa.Integer, nullable=False, default=1),
     # What is approved: a hash over revision, runbook, step and parameters. Any change voids it.
     sa.Column("bound_to", sa.Text, nullable=False),

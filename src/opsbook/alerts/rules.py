@@ -8,7 +8,7 @@ was. An alert is on disk, with its event and its audit entry, before anything el
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,11 +45,13 @@ class Rules:
 
     async def tick(self, now: datetime) -> datetime:
         """Retire what the books no longer have, then follow every new observation."""
-        books = [book for book in self.library.books() if book.status == "active"]
+        running = self.library.books()
+        books = [book for book in running if book.status == "active"]
         revisions = tuple((book.id, str(book.revision)) for book in books)
         if revisions != self._revisions:
             watching = watched(books)
-            await self.database.write(lambda tx: retire(tx, now, watching))
+            drafts = {book.id for book in running if book.status != "active"}
+            await self.database.write(lambda tx: retire(tx, now, watching, drafts))
             self._watching, self._revisions = watching, revisions
         while await self.database.read(self._anything_new):
             await self.database.write(lambda tx: self.follow(tx, now, self._watching))
@@ -168,10 +170,11 @@ def _begin(
     return after
 
 
-def retire(tx: Transaction, now: datetime, watching: Watching) -> int:
+def retire(tx: Transaction, now: datetime, watching: Watching, drafts: Collection[str] = ()) -> int:
     """End the alerts of rules that no active book has any more; return how many there were.
 
     Nothing would ever resolve them: their observations no longer come, or are no longer judged.
+    ``drafts`` are the books that do nothing now although they may still have the rule.
     """
     known = {
         fingerprint(book.id, rule.id, rule.check)
@@ -181,7 +184,11 @@ def retire(tx: Transaction, now: datetime, watching: Watching) -> int:
     gone = [row for row in store.active(tx) if row["fingerprint"] not in known]
     for row in gone:
         fired = row["state"] == "firing"
-        reason = f"the book {row['book']} no longer has the rule {row['rule']} over this check"
+        reason = (
+            f"the book {row['book']} is a draft now and watches nothing"
+            if row["book"] in drafts
+            else f"the book {row['book']} no longer has the rule {row['rule']} over this check"
+        )
         change = {
             "state": "resolved" if fired else "cleared",
             "resolved_at": now,

@@ -57,7 +57,7 @@ class Response:
         if row["escalation"] is None:
             audit.record(tx, now, audit.SERVER, "incident.pages_nobody", f"incident:{row['id']}")
         elif row["escalate_at"] <= now:
-            climb(tx, now, book, row)
+            climb(tx, now, book, book.escalation[row["escalation"]], row)
         start_runbook(tx, now, book, row, alert_id)
 
     def _resolved(self, tx: Transaction, event: events.Event, now: datetime) -> None:

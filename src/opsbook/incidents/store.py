@@ -104,6 +104,14 @@ def due(tx: Transaction, now: datetime) -> list[dict[str, Any]]:
     return tx.rows(query.order_by(incident.c.id))
 
 
+def unanswered(tx: Transaction) -> list[dict[str, Any]]:
+    """Return open incidents that page somebody, oldest first."""
+    query = sa.select(incident).where(
+        incident.c.state == "open", incident.c.escalation.is_not(None)
+    )
+    return tx.rows(query.order_by(incident.c.id))
+
+
 def next_due(tx: Transaction) -> datetime | None:
     """Return when the next rung or deadline of an unanswered incident comes."""
     unanswered = incident.c.state == "open"

@@ -31,6 +31,7 @@ class Routines:
         due: list[datetime] = []
         for book in self.library.books():
             if book.status != "active":
+                await self.database.write(functools.partial(store.rest, book=book.id))
                 continue
             plan = functools.partial(self._book, now=now, book=book)
             due += await self.database.write(plan)
@@ -41,9 +42,10 @@ class Routines:
         if set(known) - set(book.routines):
             store.forget(tx, book.id, list(book.routines))
         times = []
+        holidays = book.holidays.model_dump_json(exclude_defaults=True).replace("{}", "")
         for routine in book.routines.values():
             schedule = book.schedule(routine.id)
-            text = f"{routine.schedule} {schedule.zone.key}"
+            text = f"{routine.schedule} {schedule.zone.key} {holidays}".rstrip()
             row = known.get(routine.id)
             next_at = schedule.next_after(now)
             if row is None or row["schedule"] != text or row["next_at"] is None:

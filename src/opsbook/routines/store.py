@@ -48,3 +48,9 @@ def forget(tx: Transaction, book: str, routines: list[str]) -> None:
     """Drop routines that the book no longer has."""
     gone = (routine_state.c.book == book) & routine_state.c.routine.not_in(routines)
     tx.execute(sa.delete(routine_state).where(gone))
+
+
+def rest(tx: Transaction, book: str) -> None:
+    """Let nothing of a book be due: what a draft missed is not made up for when it is active."""
+    due = (routine_state.c.book == book) & routine_state.c.next_at.is_not(None)
+    tx.execute(sa.update(routine_state).where(due).values(next_at=None))

@@ -19,20 +19,21 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument(
-    "books", nargs=-1, required=True, metavar="BOOK...", type=click.Path(path_type=Path)
-)
+@click.argument("books", nargs=-1, required=True, metavar="BOOK...")
 @click.option("--data", metavar="DIR", help=words.UP_DATA_OPTION)
 @click.option("--listen", metavar="HOST:PORT", help=words.UP_LISTEN_OPTION)
 @click.option("--database", metavar="URL", help=words.UP_DATABASE_OPTION)
 @options.output_format
 def command(
-    books: tuple[Path, ...], data: str | None, listen: str | None, database: str | None, form: str
+    books: tuple[str, ...], data: str | None, listen: str | None, database: str | None, form: str
 ) -> int:
     """Run every BOOK: start the server, show what happens, stop with Ctrl-C.
 
-    Reads the books first. If anything is wrong with any of them, names all of it, exits with 2 and
-    starts and writes nothing.
+    A BOOK is a folder, or a git remote with branch and subfolder where needed:
+    https://host/books.git#main:shop. What changes there is followed while the server runs.
+
+    Reads the books first. If anything is wrong with a folder that never ran here, names all of it,
+    exits with 2 and starts and writes nothing. One that ran before goes on as it was, and says so.
     """
     from opsbook.settings import Settings
 
@@ -54,7 +55,7 @@ def command(
 
 def _build(settings: Settings, console: Console) -> App | None:
     """Read the books and make the server; None when that is impossible and has been said."""
-    with console.working(words.UP_READING.format(books=", ".join(map(str, settings.books)))):
+    with console.working(words.UP_READING.format(books=", ".join(map(_shown, settings.books)))):
         from opsbook.app import build, vocabulary
         from opsbook.book import BookError
 
@@ -62,11 +63,19 @@ def _build(settings: Settings, console: Console) -> App | None:
             return build(settings)
         from opsbook.cli import books as reading
 
-        bad = [one for one in reading.read(settings.books, vocabulary()) if one.problems]
+        folders = [one for one in settings.books if isinstance(one, Path)]
+        bad = [one for one in reading.read(folders, vocabulary()) if one.problems]
     reading.complain(bad)
     many = words.plural(sum(len(one.problems) for one in bad), "problem")
     failure.line(words.NOTHING_STARTED.format(problems=many))
     return None
+
+
+def _shown(book: Path | str) -> str:
+    """Return a book's address without a password in it."""
+    from opsbook.revisions.address import masked
+
+    return masked(str(book))
 
 
 def tell_start_failure(error: StartError, settings: Settings) -> int:

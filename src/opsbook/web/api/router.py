@@ -11,12 +11,22 @@ from starlette.responses import JSONResponse
 from starlette.routing import Match
 
 from opsbook import __version__
-from opsbook.web.api import answers, audit, books, checks, follow, incidents, problems, runs
+from opsbook.web.api import (
+    answers,
+    audit,
+    books,
+    checks,
+    follow,
+    incidents,
+    plans,
+    problems,
+    runs,
+)
 from opsbook.web.api.callers import PREFIX
 from opsbook.web.api.models import Problem
 from opsbook.web.api.wired import KEY, Wired
 
-NOUNS = (books, checks, incidents, runs, answers, follow, audit)
+NOUNS = (books, plans, checks, incidents, runs, answers, follow, audit)
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 

@@ -1,0 +1,186 @@
+"""What a runbook asks of people before it goes on, and what it may do without asking.
+
+In doubt a change counts as loosening: being asked once too often is the smaller harm. Not seen: a
+runbook that is removed and comes back under another id with fewer questions, since nothing tells
+that it is the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from opsbook.base.quantities import format_duration
+from opsbook.book import Runbook, Step
+from opsbook.revisions.plan.model import N_, Change
+from opsbook.revisions.plan.pair import Pair
+
+RISKS: Final = ("routine", "change", "dangerous")
+PEOPLE: Final = frozenset({"approval", "manual"})
+LOOKING: Final = PEOPLE | {"check"}
+
+
+def changes(pair: Pair) -> Iterator[Change]:
+    """Yield what each runbook asks for, more or less than it did."""
+    for id, after in pair.new.runbooks.items():
+        before = pair.old.runbooks.get(id)
+        if before is not None and before.source != after.source:
+            yield from _runbook(pair, before, after)
+
+
+def _runbook(pair: Pair, before: Runbook, after: Runbook) -> Iterator[Change]:
+    if before.risk != after.risk:
+        less = RISKS.index(after.risk) < RISKS.index(before.risk)
+        template = (
+            N_("The runbook %(id)s counts as less risky: %(after)s instead of %(before)s.")
+            if less
+            else N_("The runbook %(id)s counts as riskier: %(after)s instead of %(before)s.")
+        )
+        yield pair.tell(
+            "runbooks", after.id, template, {"before": before.risk, "after": after.risk},
+            keys=["risk"], loosens=less, where=f"{after.file}:1",
+        )  # fmt: skip
+    for step in after.steps:
+        yield from _by_itself(pair, before, after, step)
+    yield from _asked(pair, before, after)
+
+
+def _by_itself(pair: Pair, before: Runbook, after: Runbook, step: Step) -> Iterator[Change]:
+    """Steps that may start, or start again, with nobody asked."""
+    was = before.step(step.key) or next(
+        (one for one in before.steps if (one.kind, one.body) == (step.kind, step.body)), None
+    )
+    if was is None:
+        return
+    named, where = {"step": step.key}, f"{after.file}:{step.line}"
+    if was.effect != step.effect and step.kind not in PEOPLE:
+        loosens = step.effect == "read"
+        template = (
+            N_("The step %(step)s of %(id)s counts as reading only: it may start by itself.")
+            if loosens
+            else N_(
+                "The step %(step)s of %(id)s counts as changing something: it waits for people."
+            )
+        )
+        yield pair.tell(
+            "runbooks", after.id, template, named, keys=[f"steps.{step.key}.effect"],
+            loosens=loosens, where=where,
+        )  # fmt: skip
+    if was.interrupted != step.interrupted and "retry" in (was.interrupted, step.interrupted):
+        loosens = step.interrupted == "retry"
+        template = (
+            N_("The step %(step)s of %(id)s is repeated after an interruption; nobody is asked.")
+            if loosens
+            else N_("The step %(step)s of %(id)s is not repeated by itself after an interruption.")
+        )
+        yield pair.tell(
+            "runbooks", after.id, template, named, keys=[f"steps.{step.key}.interrupted"],
+            loosens=loosens, where=where,
+        )  # fmt: skip
+
+
+def _asked(pair: Pair, before: Runbook, after: Runbook) -> Iterator[Change]:
+    """Each question there was, against the one that stands for it now; then the new ones."""
+    left = [step for step in after.steps if step.kind in PEOPLE]
+    for was in (step for step in before.steps if step.kind in PEOPLE):
+        now = _same(was, left, before)
+        if now is None:
+            if was.kind == "approval":
+                yield pair.tell(
+                    "runbooks", after.id,
+                    N_("The runbook %(id)s no longer asks for the approval %(step)s."),
+                    {"step": was.key}, keys=[f"steps.{was.key}"], loosens=True,
+                    where=f"{after.file}:1",
+                )  # fmt: skip
+            continue
+        left.remove(now)
+        for template, values, key, loosens in _differs(was, now, before, after):
+            yield pair.tell(
+                "runbooks", after.id, template, {"step": now.key, **values},
+                keys=[f"steps.{now.key}.{key}"], loosens=loosens, where=f"{after.file}:{now.line}",
+            )  # fmt: skip
+    for step in left:
+        if step.kind == "approval":
+            yield pair.tell(
+                "runbooks", after.id,
+                N_("The runbook %(id)s asks for one more approval: %(step)s, by %(by)s."),
+                {"step": step.key, "by": _by(step)}, keys=[f"steps.{step.key}"],
+                where=f"{after.file}:{step.line}",
+            )  # fmt: skip
+
+
+def _same(was: Step, left: list[Step], before: Runbook) -> Step | None:
+    kin = [one for one in left if one.kind == was.kind]
+    named = next((one for one in kin if one.key == was.key), None)
+    alike = (one for one in kin if before.step(one.key) is None and one.roles == was.roles)
+    return named or next(alike, None)
+
+
+Difference = tuple[str, dict[str, str], str, bool]
+
+
+def _differs(was: Step, now: Step, before: Runbook, after: Runbook) -> Iterator[Difference]:
+    """How a question asks for less or for more than it did."""
+    if set(was.roles) != set(now.roles):
+        values = {"before": _by(was), "after": _by(now)}
+        fewer = bool(now.roles) and (not was.roles or set(now.roles) < set(was.roles))
+        if fewer:
+            template = N_("Fewer may answer %(step)s of %(id)s: %(after)s instead of %(before)s.")
+        else:
+            template = N_("Others may answer %(step)s of %(id)s: %(after)s instead of %(before)s.")
+        yield template, values, "by", not fewer
+    if was.need != now.need:
+        values = {"before": str(was.need), "after": str(now.need)}
+        less = now.need < was.need
+        if less:
+            template = N_("Fewer people must answer %(step)s of %(id)s: %(after)s, not %(before)s.")
+        else:
+            template = N_("More people must answer %(step)s of %(id)s: %(after)s, not %(before)s.")
+        yield template, values, "need", less
+    if was.within != now.within:
+        yield _time_left(was.within, now.within)
+    if now.when is not None and was.when != now.when:
+        template = N_("The question %(step)s of %(id)s is asked only under a condition: %(after)s.")
+        yield template, {"after": now.attributes.get("when", "")}, "when", True
+    if was.phase != now.phase or (now.on_fail == "continue" and was.on_fail != "continue"):
+        template = N_("The runbook %(id)s may go on past the question %(step)s.")
+        yield template, {}, "phase" if was.phase != now.phase else "on_fail", True
+    earlier = [key for key in _changing(after, now) if key not in _changing(before, was)]
+    if earlier:
+        template = N_("In the runbook %(id)s %(earlier)s comes before the question %(step)s.")
+        yield template, {"earlier": ", ".join(earlier)}, "earlier", True
+
+
+def _time_left(was: timedelta | None, now: timedelta | None) -> Difference:
+    values = {
+        "before": format_duration(was) if was is not None else "",
+        "after": format_duration(now) if now is not None else "",
+    }
+    if now is None:
+        template = N_(
+            "%(step)s of %(id)s may be answered at any time, no longer within %(before)s."
+        )
+        return template, values, "within", True
+    if was is None:
+        template = N_("%(step)s of %(id)s must be answered within %(after)s.")
+        return template, values, "within", False
+    if now > was:
+        template = N_("%(step)s of %(id)s may be answered for longer: %(after)s, not %(before)s.")
+    else:
+        template = N_("%(step)s of %(id)s must be answered sooner: %(after)s, not %(before)s.")
+    return template, values, "within", now > was
+
+
+def _by(step: Step) -> str:
+    return ", ".join(step.roles) or "whoever has runs:write"
+
+
+def _changing(runbook: Runbook, question: Step) -> list[str]:
+    """The steps that change something and come before a question."""
+    at = runbook.steps.index(question)
+    return [
+        step.key
+        for step in runbook.steps[:at]
+        if step.effect == "change" and step.kind not in LOOKING
+    ]

@@ -1,0 +1,345 @@
+"""What a plan says of each concern, in sentences that somebody tired can read."""
+
+from datetime import UTC, datetime, timedelta
+
+from opsbook.revisions.plan import OpenIncident, RunInFlight, Running, compare, remaining
+from tests.revisions.planned import NOW, book, loosened, plan, told
+
+HOUR_LATER = ("every day 08:00", "every day 09:00")
+QUESTION = "```approval {#allow by=admin within=4h}\nMay it be removed?\n```\n"
+
+
+# ---- schedules ----------------------------------------------------------------------------------
+
+
+def test_a_routine_that_moves_is_told_by_its_next_times():
+    (change,) = plan(HOUR_LATER).changes
+    assert str(change) == (
+        "morning-check: next on Mon 2026-11-23 09:00 instead of 08:00 (Asia/Seoul)."
+    )
+    assert change.soon
+    assert change.where == "book.yaml:36"
+
+
+def test_a_schedule_that_keeps_its_next_time_says_so():
+    (sentence,) = told(("every day 03:00", "every Monday 03:00"))
+    assert sentence == (
+        "database: schedule is “every Monday 03:00” instead of “every day 03:00”; next as before "
+        "on Mon 2026-11-23 03:00 (Asia/Seoul)."
+    )
+
+
+def test_the_same_schedule_in_other_words_moves_nothing_but_is_still_in_the_plan():
+    sentences = told(("every day 08:00", "매일 08:00"))
+    assert len(sentences) == 1
+    assert "next as before on Mon 2026-11-23 08:00" in sentences[0]
+
+
+def test_another_time_zone_moves_every_schedule_of_the_book():
+    sentences = told(("timezone: Asia/Seoul", "timezone: Europe/Berlin"))
+    assert "The book's time zone is Europe/Berlin instead of Asia/Seoul." in sentences
+    for id in ("morning-check", "database", "night", "weekly"):
+        assert [one for one in sentences if one.startswith(f"{id}: next on")], id
+
+
+def test_a_holiday_moves_a_schedule_that_nobody_edited():
+    edits = ("every day 08:00", '"weekdays 08:00, except holidays"')
+    holiday = ("holidays: {}\n", "holidays: {also: {2026-11-23: A day off}}\n")
+    added = ("id: shop\n", "id: shop\nholidays: {}\n")
+    old, new = book(edits, added), book(edits, added, holiday)
+    sentences = [str(one) for one in compare(old, new, NOW).changes]
+    assert any(
+        one.startswith("morning-check: next on Tue 2026-11-24 08:00 instead of Mon 2026-11-23")
+        for one in sentences
+    )
+
+
+def test_a_new_routine_says_when_it_starts_what_first():
+    new = "routines:\n  hourly: {title: Hourly, schedule: every hour, runbook: clean}\n"
+    (sentence,) = told(("routines:\n", new))
+    assert sentence == ("hourly is new: next on Sun 2026-11-22 13:00 (Asia/Seoul), starts clean.")
+
+
+# ---- checks and rules ---------------------------------------------------------------------------
+
+
+def test_a_band_says_whether_it_warns_sooner_or_later():
+    assert told(('"> 85%"', '"> 90%"'), ('"> 95%"', '"> 92%"')) == [
+        "disk warns later: at > 90% instead of > 85%.",
+        "disk is critical sooner: at > 92% instead of > 95%.",
+    ]
+
+
+def test_a_band_that_turns_round_is_neither_sooner_nor_later():
+    assert told(('"> 85%"', '"< 85%"')) == ["disk warns at < 85% instead of > 85%."]
+
+
+def test_a_check_that_looks_elsewhere_or_less_often_says_so():
+    assert told(("every: 30s", "every: 5m"), ("http://127.0.0.1/", "http://127.0.0.2/")) == [
+        "web looks every 5m instead of every 30s.",
+        "web looks at something else: url is http://127.0.0.2/ instead of http://127.0.0.1/.",
+    ]
+
+
+def test_a_removed_rule_says_how_many_firing_alerts_are_closed():
+    rule = "  web-down: {check: web, when: critical, severity: P2, summary: Down}\n"
+    known = told((rule, ""), ("{rule: web-down}", "{rule: disk-full}"),
+                 running=Running(alerts={"web-down": 2}))  # fmt: skip
+    assert known[1] == (
+        "web-down is gone: nothing alerts on web by it; its firing alerts are closed (2)."
+    )
+
+
+def test_a_rule_of_another_severity_says_whom_it_no_longer_pages():
+    assert told(("for: 5m, severity: P1", "for: 10m, severity: P2")) == [
+        "disk-full fires after 10m instead of 5m.",
+        "disk-full is P2 instead of P1.",
+        "disk-full pages nobody any more (it did by standard).",
+    ]
+
+
+# ---- clocks -------------------------------------------------------------------------------------
+
+
+def test_open_incidents_keep_their_deadline_and_the_plan_says_what_it_would_have_been():
+    opened = NOW - timedelta(minutes=5)
+    running = Running(
+        incidents=(OpenIncident(12, "P1", "a" * 64, opened, opened + timedelta(minutes=10)),)
+    )
+    assert told(("acknowledge_within: 10m", "acknowledge_within: 5m"), running=running) == [
+        "P1: to be acknowledged within 5m instead of 10m.",
+        "Incident 12 (P1) stays on revision aaaaaaaaaaaa and keeps its deadline Sun 2026-11-22 "
+        "12:05; by the new times it would be Sun 2026-11-22 12:00.",
+    ]
+
+
+def test_an_escalation_level_says_whom_it_pages_and_when():
+    assert told(("after: 15m", "after: 20m")) == [
+        "standard: level 2 pages second-person after 20m instead of second-person after 15m."
+    ]
+
+
+def test_the_order_of_severities_is_their_weight_and_so_part_of_the_plan():
+    line = "  P2: {title: Badly degraded, acknowledge_within: 30m}\n"
+    (sentence,) = told((line, ""), ("severities:\n", f"severities:\n{line}"))
+    assert sentence == "The severities are now, worst first: P2, P1 (before: P1, P2)."
+
+
+# ---- duty ---------------------------------------------------------------------------------------
+
+
+def test_who_is_on_duty_is_told_by_the_stretches_that_differ():
+    swapped = ("people: [first-person, second-person], shift",
+               "people: [second-person, first-person], shift")  # fmt: skip
+    assert told(swapped)[:3] == [
+        "operations: second-person is on duty now instead of first-person, until Mon 2026-11-23 "
+        "09:00.",
+        "operations: first-person is on duty instead of second-person from Mon 2026-11-23 09:00 "
+        "to Mon 2026-11-30 09:00.",
+        "operations: second-person is on duty instead of first-person from Mon 2026-11-30 09:00 "
+        "on.",
+    ]
+
+
+def test_an_override_is_a_stretch_to_the_minute():
+    layers = "    layers:\n      - {people: [first"
+    override = (
+        "    overrides:\n"
+        '      - {from: "2026-11-24 18:10", to: "2026-11-25 06:50", person: third-person}\n'
+    )
+    first = told((layers, override + layers))[0]
+    assert first == (
+        "operations: third-person is on duty instead of second-person from Tue 2026-11-24 18:10 "
+        "to Wed 2026-11-25 06:50."
+    )
+
+
+def test_somebody_who_is_on_duty_and_leaves_is_told_with_what_is_theirs():
+    edits = (
+        ("  first-person: {name: First, roles: [admin]}\n", ""),
+        ("members: [first-person, second-person]", "members: [second-person]"),
+        ("{people: [first-person, second-person]", "{people: [second-person]"),
+        ("{by: admin, need: 2}", "{by: admin, need: 1}"),
+    )
+    running = Running(
+        incidents=(OpenIncident(7, "P1", "a" * 64, NOW, None, "first-person"),),
+        pages={"first-person": 2},
+    )
+    assert (
+        "first-person is no longer in the book, is on duty now for operations, has incidents (7) "
+        "and 2 pages that are not delivered yet."
+    ) in told(*edits, running=running)
+
+
+# ---- quiet --------------------------------------------------------------------------------------
+
+
+def test_a_book_that_becomes_a_draft_stops_everything():
+    (change,) = plan(("self_approval", "status: draft\nself_approval")).changes
+    assert str(change).startswith("Everything stops: the book is a draft.")
+    assert change.soon
+
+
+def test_hours_in_which_a_route_keeps_quiet_are_told():
+    muted = ("match: {severity: P2}", "match: {severity: P2}\n      mute: work")
+    assert told(muted) == ["Alerts with severity=P2 are muted in the hours work."]
+
+
+# ---- runbooks and runs in flight ----------------------------------------------------------------
+
+
+def test_a_run_in_flight_keeps_its_revision_and_the_plan_says_which_steps_differ():
+    old = book()
+    left = remaining(old.runbooks["clean"], ("allow", "remove", "verify"))
+    running = Running(runs=(RunInFlight(214, "clean", old.revision, "allow", left),))
+    assert told(("echo remove", "echo more"), running=running) == [
+        "clean: the step remove does something else than before.",
+        f"Run 214 (clean, at allow) stays on revision {old.revision[:12]} and is not affected; 1 "
+        "of its remaining steps differ: remove.",
+    ]
+    assert told(("# Clean up\n", "# Clean up well\n"), running=running)[1].endswith(
+        "is not affected; its remaining steps are the same."
+    )
+
+
+def test_steps_in_another_order_are_told():
+    verify = "```bash {#verify effect=read}\ndf -h /\n```\n"
+    remove = "```bash {#remove timeout=5m}\necho remove\n```\n"
+    (sentence, *_) = told((remove + verify, verify + remove))
+    assert sentence == "clean: the steps come in another order: look, allow, verify, remove."
+
+
+def test_what_is_only_text_around_the_steps_is_told_as_that():
+    assert told(("# Clean up\n", "# Clean up\n\nMind the step.\n")) == [
+        "The text of the runbook clean differs; no step does."
+    ]
+
+
+# ---- what loosens -------------------------------------------------------------------------------
+
+
+def test_what_lets_more_people_do_more_loosens():
+    assert loosened(
+        ("self_approval: forbid", "self_approval: record"),
+        ('"runs:write"]', '"runs:write", "access:admin"]'),
+        ("name: Third", "name: Third, roles: [admin]"),
+    ) == [
+        "People may approve their own work from now on; it is recorded.",
+        "The role responder may do more: access:admin (held by second-person).",
+        "third-person (account third-person) is given the role admin.",
+    ]
+
+
+def test_a_role_that_goes_to_another_account_loosens():
+    (sentence,) = loosened(("name: First,", "name: First, account: somebody-else,"))
+    assert sentence == "first-person (account somebody-else) is given the role admin."
+
+
+def test_what_asks_less_of_people_in_a_runbook_loosens():
+    assert loosened((QUESTION, "")) == ["The runbook clean no longer asks for the approval allow."]
+    assert loosened(("by=admin within=4h", "within=8h")) == [
+        "Others may answer allow of clean: whoever has runs:write instead of admin.",
+        "allow of clean may be answered for longer: 8h, not 4h.",
+    ]
+    assert loosened(("risk: change", "risk: routine")) == [
+        "The runbook clean counts as less risky: routine instead of change."
+    ]
+    assert loosened(("#remove timeout", "#remove effect=read interrupted=retry timeout")) == [
+        "The step remove of clean counts as reading only: it may start by itself.",
+        "The step remove of clean is repeated after an interruption; nobody is asked.",
+    ]
+
+
+def test_a_question_that_is_asked_only_under_a_condition_loosens():
+    takes = ("risk: change\n", "risk: change\nparams: {often: {default: sure}}\n")
+    old = book(takes)
+    new = book(takes, ("by=admin within", "by=admin when=often within"))
+    assert [str(one) for one in compare(old, new, NOW).loosens] == [
+        "The question allow of clean is asked only under a condition: often."
+    ]
+
+
+def test_a_step_that_is_renamed_to_start_by_itself_loosens_all_the_same():
+    assert loosened(("#remove timeout=5m", "#sweep effect=read timeout=5m")) == [
+        "The step sweep of clean counts as reading only: it may start by itself."
+    ]
+
+
+def test_a_step_that_changes_something_before_the_question_loosens():
+    step = "```bash {#early}\necho early\n```\n"
+    assert loosened((QUESTION, step + QUESTION)) == [
+        "In the runbook clean early comes before the question allow."
+    ]
+
+
+def test_what_lets_a_change_happen_sooner_or_longer_loosens():
+    assert loosened(
+        ("need: 2", "need: 1"),
+        ("notice: 2d", "notice: 1d"),
+        ("    windows: [night]\n", ""),
+        ("length: 2h", "length: 3h"),
+        ("to: 2026-11-30", "to: 2026-11-29"),
+    ) == [
+        "deploy needs another yes: 1 × admin instead of 2 × admin.",
+        "A change of the kind deploy is asked for 1d ahead instead of 2d.",
+        "A change of the kind deploy may happen at any time, not only in: night.",
+        "The window night stays open longer: 3h instead of 2h.",
+        "The freeze sale now lasts from Fri 2026-11-27 00:00 to Mon 2026-11-30 00:00.",
+    ]
+
+
+def test_a_freeze_that_is_over_can_go_without_anybodys_yes():
+    freeze = ("freezes:\n  sale: {title: Sale, from: 2026-11-27, to: 2026-11-30}\n", "")
+    assert loosened(freeze) != []
+    assert loosened(freeze, now=datetime(2026, 12, 5, tzinfo=UTC)) == []
+
+
+def test_what_the_registers_allow_for_longer_loosens():
+    assert loosened(
+        ("max_age: 90d", "max_age: 180d"),
+        ("approvals: [{by: admin}], expires_after: 30d", "expires_after: 60d"),
+        ('[{pattern: "evil-*", reason: It is.}]', "[]"),
+        ("most: 4, approval: admin", "most: 4"),
+        ("title: Ask, approvals: [{by: admin}]", "title: Ask"),
+    ) == [
+        "web needs nobody's yes any more (it needed 1 × admin).",
+        "small needs nobody's yes any more (it needed 1 × admin).",
+        "ranker needs nobody's yes any more (it needed 1 × admin).",
+        "The secret api-key may become 180d old instead of 90d.",
+        "small holds for 60d instead of 30d.",
+        "evil-* is no longer blocked from being installed.",
+    ]
+
+
+def test_everything_that_loosens_is_told_and_tightens_the_other_way_round():
+    edits = (
+        ("self_approval: forbid", "self_approval: record"),
+        ("name: Third", "name: Third, roles: [admin]"),
+        ("by=admin within=4h", "by=admin within=8h"),
+        ("need: 2", "need: 1"),
+        ("notice: 2d", "notice: 1d"),
+        ("length: 2h", "length: 3h"),
+        ("max_age: 90d", "max_age: 180d"),
+        ("risk: change", "risk: routine"),
+        ("approval: admin}\nlimits", "approval: responder}\nlimits"),
+    )
+    there = plan(*edits)
+    back = compare(book(*edits), book(), NOW)
+    assert len(there.loosens) == len(edits)
+    # Another role in place of one is told as loosening in both directions: neither is the weaker.
+    assert [one.id for one in back.loosens] == ["web"]
+    assert len(back.changes) == len(there.changes)
+
+
+def test_loosening_stands_first_and_then_what_is_felt_within_a_day():
+    found = plan(HOUR_LATER, ("keep: 30d", "keep: 14d"), ("need: 2", "need: 1")).changes
+    assert [(one.loosens, one.soon) for one in found] == [
+        (True, False), (False, True), (False, False),
+    ]  # fmt: skip
+
+
+def test_the_first_revision_of_a_book_loosens_nothing():
+    first = compare(None, book(), NOW)
+    assert first.loosens == ()
+    assert str(first.changes[0]) == "The book shop is new; nothing of that name ran before."
+    assert "checks: disk is new." in map(str, first.changes)
