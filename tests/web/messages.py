@@ -6,12 +6,18 @@ Run as a program it says what the Korean catalogue lacks:  python -m tests.web.m
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from babel.messages import extract, pofile
+from pydantic import BaseModel
 
+from opsbook.book.model import Sections
+from opsbook.book.types import bare
+from opsbook.revisions import plan
 from opsbook.web import i18n, site
 
 WEB = Path(site.__file__).parent
+PLAN = Path(plan.__file__).parent  # says its changes in sentences of its own
 KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "N_": None, "_": None, "gettext": None, "ngettext": (1, 2), "say": None, "say_n": (1, 2),
     "html": None, "html_n": (1, 2),
@@ -23,10 +29,32 @@ Message = str | tuple[str, ...]
 def said() -> Iterator[tuple[str, int, Message]]:
     """Yield (file, line, sentence); singular and plural come together."""
     options = {"templates/**.html": {"extensions": "jinja2.ext.i18n", "trim_blocks": "true"}}
-    for file, line, message, _, _ in extract.extract_from_dir(
-        WEB, METHODS, options, keywords=KEYWORDS
-    ):
-        yield file, line, message
+    for folder in (WEB, PLAN):
+        for file, line, message, _, _ in extract.extract_from_dir(
+            folder, METHODS, options, keywords=KEYWORDS
+        ):
+            yield file, line, message
+    yield from meanings()
+
+
+def meanings() -> Iterator[tuple[str, int, Message]]:
+    """Yield what the model says of its sections and keys, which the handbook shows."""
+    seen: set[type[BaseModel]] = set()
+
+    def walk(model: type[BaseModel]) -> Iterator[str]:
+        if model in seen:
+            return
+        seen.add(model)
+        for field in model.model_fields.values():
+            yield field.description or ""
+            plain = bare(field.annotation)
+            for one in (plain, *map(bare, get_args(plain))):
+                if isinstance(one, type) and issubclass(one, BaseModel):
+                    yield from walk(one)
+
+    for sentence in dict.fromkeys(walk(Sections)):
+        if sentence:
+            yield "opsbook/book/sections", 0, sentence
 
 
 def korean() -> dict[Message, Message]:

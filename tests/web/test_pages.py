@@ -19,7 +19,11 @@ PAGES = (
     "/", "/inbox", "/incidents", "/incidents/1", "/incidents/2", "/incidents/3", "/runs",
     "/runs?show=open", "/runs/1", "/runs/2", "/runs/3", "/runs/4", "/checks",
     "/checks/shop/checkout", "/checks/shop/search?span=day", "/checks/shop/disk?span=week", "/book",
-    "/book/shop", "/book/shop/runbooks/restart-payments", "/book/shop/files/checks.yaml", "/audit",
+    "/book/shop", "/book/shop/runbooks/restart-payments", "/book/shop/files/checks.yaml",
+    "/book/shop/files", "/book/shop/checks", "/book/shop/checks/checkout", "/book/shop/rules",
+    "/book/shop/rules/checkout-slow", "/book/shop/services/payments", "/book/shop/severities/P1",
+    "/book/shop/people/operator", "/book/shop/teams/operations", "/book/shop/routines/morning",
+    "/book/shop/escalation/standard", "/book/shop/runbooks", "/book/shop/windows", "/audit",
     "/audit?about=incident:1", "/profile", "/more", "/search", "/search?q=pay", "/search?q=1",
 )  # fmt: skip
 WRITING = ("/book/shop/runbooks/restart-payments/start", "/book/shop/runbooks/wipe-cache/start")

@@ -52,8 +52,8 @@ def test_links_lead_to_the_web_or_nowhere_and_pictures_become_links() -> None:
 
 def test_steps_are_found_where_the_book_found_them() -> None:
     told = page(NASTY)
-    assert "[go:bash]<pre><code>echo &#34;&lt;/code&gt;" in told
-    assert "<pre><code>just &lt;b&gt;text" in told
+    assert '[go:bash]<pre tabindex="0"><code>echo &#34;&lt;/code&gt;' in told
+    assert '<pre tabindex="0"><code>just &lt;b&gt;text' in told
     assert ":manual]look" in told
 
 
@@ -70,3 +70,16 @@ def test_every_runbook_of_the_shop_reads_as_a_page() -> None:
         assert isinstance(runbook, Runbook)
         told = prose.html(runbook, shown)
         assert all(f"[{step.key}:" in told for step in runbook.steps)
+
+
+def test_braces_over_line_breaks_and_with_marks_in_them_are_left_out_as_a_whole() -> None:
+    told = page(
+        "# T\n## Undo {#undo note='*a* `b`'}\n"
+        '- [ ] Look *closely*\n  {#look by=admin\n   note="_c_ **d**"}\n'
+        "- [x] [a](https://example.org/) {#second}\n\n[b] stays {a=1}\n"
+    )
+    assert "<h2>Undo</h2>" in told
+    assert "[look:manual]Look <em>closely</em>" in told
+    assert "[second:manual]<a" in told
+    assert "note=" not in told
+    assert "[b] stays {a=1}" in told

@@ -1,34 +1,39 @@
-"""Book: the loaded revision as a handbook, every element with its place in the files."""
+"""Book: the loaded revision as a handbook, from its contents down to each element and file."""
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Final
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter
-from markupsafe import Markup
 from starlette.responses import Response
+from starlette.routing import NoMatchFound
 
 from opsbook.base.database import Transaction
 from opsbook.base.errors import NotFound
-from opsbook.book import Book, Runbook, Step
+from opsbook.book import Book, Text
 from opsbook.book import store as revisions
-from opsbook.web import (
-    handbook,
-    journal,
-    pages,
-    prose,
-    readings,
-    sentences,
-    startform,
-    store,
-    words,
+from opsbook.web import checks, journal, pages, prose, readings, sentences, startform, store, words
+from opsbook.web.handbook import (
+    contents,
+    leaves,
+    links,
+    live,
+    names,
+    past,
+    shelf,
+    special,
 )
+from opsbook.web.handbook import runbook as procedure
 from opsbook.web.visit import Visit
 from opsbook.web.who import Visitor
 
 router = APIRouter(include_in_schema=False)
+
+EDIT: Final = "edit_book"
+"""The name of the route ``/book/{book_id}/edit``, where an element is edited."""
+TOPICS: Final = "books checks runs incidents pages alerts"
 
 
 @router.get("/book")
@@ -41,8 +46,12 @@ async def first(visit: Visitor) -> Response:
     values = {
         "books": [
             {
-                "path": f"/book/{quote(one.id)}",
+                "path": links.path(one.id),
                 "title": words.text(visit.speech, one.title),
+                "about": words.text(visit.speech, one.description),
+                "holds": contents.sentence(visit.speech, one),
+                "draft": one.status == "draft",
+                "trouble": visit.kept.app.library.trouble(one.id) is not None,
                 "id": one.id,
             }
             for one in books
@@ -53,24 +62,33 @@ async def first(visit: Visitor) -> Response:
 
 @router.get("/book/{book_id}")
 async def shown(visit: Visitor, book_id: str) -> Response:
-    """Show the whole book."""
+    """Show what the book is, how it stands, and where everything is."""
     book = visit.book(book_id, "book:read")
+    library = visit.kept.app.library
 
     def read(tx: Transaction) -> dict[str, Any]:
         about = revisions.about(tx, book.revision) or {}
-        names = sentences.Names(tx, visit.speech, visit.kept.app.library)
-        return {
+        author = sentences.Names(tx, visit.speech, library).of(about.get("author", "opsbook"))
+        rows = readings.rows(tx, visit.speech, visit.now, book) if _sees_checks(visit, book) else []
+        bad = [one for one in rows if one.state not in {"ok", "new"}][:6]
+        return contents.read(tx, visit, book) | {
             "about": about,
-            "author": names.of(about.get("author", "opsbook")),
-            "states": {one.id: one for one in readings.rows(tx, visit.speech, visit.now, book)},
-            "last": store.last_runs(tx, book.id),
+            "author": author,
+            "checks": checks.sentence(visit.speech, rows) if rows else "",
+            "bad": readings.with_sparks(tx, visit.speech, visit.now, book, bad),
         }
 
     values = await pages.read(visit, read)
-    values |= handbook.shaped(visit, book, values["states"], values["last"])
-    return pages.show(
-        visit, "book/handbook.html", values, topics="books checks runs incidents pages"
-    )
+    values |= _around(visit, book) | {
+        "description": words.text(visit.speech, book.description),
+        "owner": special.reader(visit.speech, book).named(special.OWNERS, book.owner)
+        if book.owner
+        else "",
+        "trouble": library.trouble(book.id),
+        "held": library.held(book.id),
+        "may_start": visit.may("runs:write", book),
+    }
+    return pages.show(visit, "book/contents.html", values, topics=TOPICS)
 
 
 @router.get("/book/{book_id}/runbooks/{runbook_id}")
@@ -78,32 +96,36 @@ async def runbook(visit: Visitor, book_id: str, runbook_id: str) -> Response:
     """Show a runbook as it reads, each step as what it will do."""
     book = visit.book(book_id, "book:read")
     found = startform.find(book, runbook_id)
+    speech = visit.speech
 
-    def read(tx: Transaction) -> list[dict[str, Any]]:
-        names = sentences.Names(tx, visit.speech, visit.kept.app.library)
+    def read(tx: Transaction) -> dict[str, Any]:
+        names_ = sentences.Names(tx, speech, visit.kept.app.library)
         rows = store.runs_of(tx, book.id, found.id, 5) if visit.may("runs:read", book) else []
-        return [
-            {**row, "cause": journal.cause(visit, row, names), "took": journal.took(visit, row)}
+        runs = [
+            {**row, "cause": journal.cause(visit, row, names_), "took": journal.took(visit, row)}
             for row in rows
         ]
+        return {"runs": runs, "past": _past(names_, past.of_file(tx, book, found.file))}
 
-    latest = await pages.read(visit, read)
-    values = {
-        "book": book,
-        "book_title": words.text(visit.speech, book.title),
-        "zone": ZoneInfo(book.timezone),
+    values = await pages.read(visit, read)
+    values |= _around(visit, book) | {
         "runbook": found,
-        "title": words.text(visit.speech, found.title),
-        "description": words.text(visit.speech, found.description),
-        "risk_word": visit.speech.say(journal.RISKS[found.risk]),
+        "title": words.text(speech, found.title),
+        "description": words.text(speech, found.description),
+        "risk_word": speech.say(journal.RISKS[found.risk]),
         "where": f"{found.file}:1",
-        "html": prose.html(found, lambda step, body: _step(visit, book, found, step, body)),
-        "params": handbook.params(visit.speech, found),
-        "used_by": handbook.used_by(visit.speech, book, found.id),
-        "runs": latest,
+        "edit": edit_path(visit, book, f"{found.file}:1"),
+        "html": prose.html(
+            found,
+            lambda step, body: procedure.step(speech, book, found, step, body),
+            lambda section: procedure.section(speech, section),
+        ),
+        "params": procedure.params(speech, found),
+        "about": procedure.about(speech, book, found),
+        "used": leaves.used_by(speech, book, "runbooks", found.id),
         "may_start": visit.may("runs:write", book),
     }
-    return pages.show(visit, "book/runbook.html", values, topics="books runs incidents pages")
+    return pages.show(visit, "book/runbook.html", values, topics=TOPICS)
 
 
 @router.get("/book/{book_id}/files/{path:path}")
@@ -123,52 +145,146 @@ async def file(visit: Visitor, book_id: str, path: str, revision: str = "") -> R
     text = of.files.get(path)
     if text is None:
         raise NotFound(f"The book {book.id} has no file {path!r}.")
-    values = {
-        "book": book,
-        "book_title": words.text(visit.speech, book.title),
+    current = of.revision == book.revision
+    values = _around(visit, book) | {
         "path": path,
         "revision": of.revision,
-        "current": of.revision == book.revision,
+        "current": current,
+        "edit": edit_path(visit, book, f"{path}:1") if current else "",
         "lines": text.encode("utf-8", "replace").decode().splitlines() or [""],
     }
     return pages.show(visit, "book/file.html", values)
 
 
-def _step(visit: Visit, book: Book, runbook: Runbook, step: Step, body: Markup) -> Markup:
-    """Return a step as a block: what kind, what it may do, how long, and where it is written."""
-    say = visit.speech.say
-    told: list[Any] = [Markup('<b class="mono">{}</b>').format(step.key)]
-    if step.kind in {"approval", "manual"}:
-        who = step.by or say("anybody who may run things here")
-        told.append(say("waits for %(who)s", who=who))
-        if step.within is not None:
-            told.append(say("within %(span)s", span=words.length(visit.speech, step.within)))
-    elif step.kind == "check":
-        hold = (
-            say("must hold for %(span)s", span=words.length(visit.speech, step.for_))
-            if step.for_
-            else say("must hold")
+@router.get("/book/{book_id}/files")
+async def files(visit: Visitor, book_id: str) -> Response:
+    """Show which files the book is made of."""
+    book = visit.book(book_id, "book:read")
+    await pages.read(visit, lambda tx: None)
+    listed = [
+        {"name": name, "path": f"{links.path(book.id, 'files')}/{quote(name)}",
+         "lines": book.files[name].count("\n") + 1}
+        for name in sorted(book.files)
+    ]  # fmt: skip
+    return pages.show(visit, "book/files.html", _around(visit, book) | {"files": listed})
+
+
+@router.get("/book/{book_id}/{section}")
+async def section(visit: Visitor, book_id: str, section: str, start: int = 0) -> Response:
+    """Show one section as a list; of one the book does not have, what could be in it."""
+    book = visit.book(book_id, "book:read")
+    if section not in shelf.ALL:
+        raise NotFound(f"The book {book.id} has no section {section!r}.")
+    speech, held = visit.speech, shelf.section(book, section)
+    start = max(0, min(start, len(held.held)))
+
+    def read(tx: Transaction) -> dict[str, Any]:
+        rows: list[readings.Row] = []
+        if section == "checks" and held.count and _sees_checks(visit, book):
+            rows = readings.rows(tx, speech, visit.now, book)
+            shown = rows[start : start + leaves.EACH]
+            return {
+                "sentence": checks.sentence(speech, rows),
+                "rows": readings.with_sparks(tx, speech, visit.now, book, shown),
+            }
+        last = store.last_runs(tx, book.id) if section == "runbooks" else {}
+        return {"sentence": "", "rows": rows, "last": last}
+
+    values = await pages.read(visit, read)
+    single = [] if held.single is None else leaves.fields(speech, book, section, "", held.single)
+    values |= _around(visit, book) | {
+        "section": section,
+        "title": names.section(speech, section),
+        "about": contents.about(speech, section),
+        "count": held.count,
+        "idle": held.idle,
+        "entries": [] if values["rows"] else leaves.entries(speech, book, held, start),
+        "single": single,
+        "where": book.where(section) if held.single is not None else "",
+        "edit": edit_path(visit, book, book.where(section)) if held.single is not None else "",
+        "keys": leaves.keys(speech, section),
+        "earlier": max(0, start - leaves.EACH) if start else None,
+        "later": start + leaves.EACH if start + leaves.EACH < len(held.held) else None,
+        "start": start,
+        "each": leaves.EACH,
+        "runbooks": book.runbooks if section == "runbooks" else {},
+        "risks": {key: speech.say(word) for key, word in journal.RISKS.items()},
+        "may_start": visit.may("runs:write", book),
+    }
+    return pages.show(visit, "book/section.html", values, topics=TOPICS)
+
+
+@router.get("/book/{book_id}/{section}/{element_id}")
+async def element(visit: Visitor, book_id: str, section: str, element_id: str) -> Response:
+    """Show one element: what it says, how it stands, who uses it and what became of it."""
+    book = visit.book(book_id, "book:read")
+    held = shelf.section(book, section)
+    found = held.held.get(element_id)
+    if found is None:
+        raise NotFound(
+            f"The book {book.id} has no {section} {element_id!r}.",
+            remedy="It may have been renamed or removed; search for it, or see the contents.",
         )
-        told.append(hold)
-    else:
-        told.append(step.kind)
-        changes = step.effect == "change"
-        word = say("changes something") if changes else say("only reads")
-        tag = Markup('<span class="tag {}">{}</span>')
-        told.append(tag.format("change" if changes else "", word))
-        told.append(say("at most %(span)s", span=words.length(visit.speech, step.timeout)))
-    if step.save:
-        told.append(say("saves %(name)s", name=step.save))
-    where = f"{runbook.file}:{step.line}"
-    source = f"/book/{quote(book.id)}/files/{quote(runbook.file)}#L{step.line}"
-    bar = Markup(" ").join(Markup("<span>{}</span>").format(one) for one in told)
-    link = Markup('<a class="source" href="{}">{}</a>').format(source, where)
-    if step.kind == "manual":
-        return Markup('<span class="tag">{}</span> ').format(
-            say("by %(who)s", who=step.by) if step.by else say("by a person")
-        )
-    if step.kind == "approval":
-        body = Markup('<p class="body">{}</p>').format(step.body.strip())
-    return Markup('<div class="block" id="step-{}"><div class="bar">{} {}</div>{}</div>').format(
-        step.key, bar, link, body
-    )
+    speech = visit.speech
+
+    def read(tx: Transaction) -> dict[str, Any]:
+        who = sentences.Names(tx, speech, visit.kept.app.library)
+        return {
+            "live": live.of(tx, visit, book, section, element_id),
+            "past": _past(who, past.of_element(tx, book, section, element_id)),
+        }
+
+    values = await pages.read(visit, read)
+    where = book.where(section, element_id)
+    values |= _around(visit, book) | {
+        "section": section,
+        "section_title": names.section(speech, section),
+        "id": element_id,
+        "title": links.title(speech, book, section, element_id),
+        "description": _text(visit, found, "description"),
+        "summary": _text(visit, found, "summary") if getattr(found, "title", None) else "",
+        "idle": held.idle,
+        "where": where,
+        "edit": edit_path(visit, book, where),
+        "ref": getattr(found, "ref", None) or "",
+        "fields": leaves.fields(speech, book, section, element_id, found),
+        "links": leaves.outside(speech, book, found),
+        "used": leaves.used_by(speech, book, section, element_id),
+    }
+    return pages.show(visit, "book/element.html", values, topics=TOPICS)
+
+
+def _around(visit: Visit, book: Book) -> dict[str, Any]:
+    """What every page of a book shows around its own."""
+    return {
+        "book": book,
+        "book_title": words.text(visit.speech, book.title),
+        "book_path": links.path(book.id),
+        "zone": ZoneInfo(book.timezone),
+    }
+
+
+def edit_path(visit: Visit, book: Book, where: str) -> str:
+    """Return where an element is edited; empty for who may not, or while nothing can be."""
+    file, _, line = where.rpartition(":")
+    if not file or not visit.may("book:write", book):
+        return ""
+    try:
+        path = visit.request.app.url_path_for(EDIT, book_id=book.id)
+    except NoMatchFound:
+        return ""
+    return f"{path}?{urlencode({'path': file, 'line': line})}"
+
+
+def _past(who: sentences.Names, story: past.Past) -> dict[str, Any]:
+    changes = [{"change": one, "who": who.of(one.row["author"])} for one in story.changes]
+    return {"changes": changes, "whole": story.whole, "most": past.MOST}
+
+
+def _text(visit: Visit, found: Any, name: str) -> str:
+    value = getattr(found, name, None)
+    return words.text(visit.speech, value) if isinstance(value, Text) else ""
+
+
+def _sees_checks(visit: Visit, book: Book) -> bool:
+    return visit.may("checks:read", book)

@@ -8,6 +8,7 @@ always inside the picture, so that "how far from it" is seen and not calculated.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,16 +47,13 @@ def limits(bands: Iterable[tuple[str, Band | None]], unit: str) -> list[Limit]:
     for tone, band in bands:
         if band is None:
             continue
-        try:
-            found.append(
-                Limit(
-                    band.limit.in_unit(unit),
-                    tone,
-                    f"{band.op} {format_quantity(band.limit.value, band.limit.unit)}",
-                )
-            )
-        except QuantityError:
-            continue
+        ends = [(band.op, band.limit)]
+        if band.upto is not None:  # a range is drawn as the two lines it lies between
+            ends = [(">=", band.limit), ("<=", band.upto)]
+        for op, end in ends:
+            with contextlib.suppress(QuantityError):
+                label = f"{op} {format_quantity(end.value, end.unit)}"
+                found.append(Limit(end.in_unit(unit), tone, label))
     return found
 
 

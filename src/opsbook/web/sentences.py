@@ -28,6 +28,14 @@ from opsbook.web.i18n import N_, Speech
 
 PATTERNS: Final[Mapping[str, str]] = {
     "book.loaded": N_("The %(it)s was loaded at revision %(revision)s."),
+    "book.published": N_("%(who)s published revision %(revision)s of the %(it)s."),
+    "book.published.opsbook": N_("Revision %(revision)s of the %(it)s runs (%(origin)s)."),
+    "book.rejected": N_("Revision %(revision)s of the %(it)s was rejected; it does not run."),
+    "book.source_trouble": N_("The %(it)s goes on as it was, since its source cannot run: %(why)s"),
+    "book.source_well": N_("The source of the %(it)s is well again."),
+    "draft.opened": N_("%(who)s began to edit the book %(book)s (%(it)s)."),
+    "draft.discarded": N_("%(who)s discarded the %(it)s of the book %(book)s."),
+    "draft.returned": N_("The %(it)s of the book %(book)s is its author's again."),
     "alert.fired": N_("The rule %(rule)s fired: %(check)s is %(state)s %(reading)s"),
     "alert.resolved": N_("The alert of %(rule)s is over: %(check)s is %(state)s %(reading)s"),
     "incident.opened": N_("%(it)s was opened: %(severity)s, rule %(rule)s."),
@@ -100,6 +108,7 @@ SUBJECTS: Final[Mapping[str, str]] = {
     "account": N_("account %(id)s"),
     "token": N_("token %(id)s"),
     "book": N_("book %(id)s"),
+    "draft": N_("draft %(id)s"),
     "routine": N_("routine %(id)s"),
     "page": N_("page %(id)s"),
     "check": N_("check %(id)s"),

@@ -108,7 +108,7 @@ def _field(
         "choices": list(param.choices),
         "numeric": param.type in {"integer", "number"},
         "required": param.must_be_given,
-        "value": value if value is not None else param.default or "",
+        "value": "" if param.secret else value if value is not None else param.default or "",
         "hint": " · ".join(hints),
         "wrong": " ".join(sayings.told(speech, one) for one in wrong),
     }

@@ -79,7 +79,12 @@ def state(family: str, name: str) -> State:
 
 def band(limit: Band | None) -> str:
     """Return ``> 1 s`` for a band as the book has it."""
-    return "" if limit is None else f"{limit.op} {value(limit.limit.value, limit.limit.unit)}"
+    if limit is None:
+        return ""
+    end = value(limit.limit.value, limit.limit.unit)
+    if limit.upto is not None:
+        return f"{end} – {value(limit.upto.value, limit.upto.unit)}"
+    return f"{limit.op} {end}"
 
 
 def value(number: float | None, unit: str) -> str:
