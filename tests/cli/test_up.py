@@ -64,7 +64,7 @@ def test_for_a_script_the_start_and_every_event_are_json_lines(book, data):
     }  # fmt: skip
     assert server.started["pid"] == server.process.pid
     assert server.started["books"][0]["id"] == "shop"
-    entry = json.loads(server.until('"book.loaded"'))
+    entry = json.loads(server.until('"book.published"'))
     assert entry["event"] == "entry"
     assert entry["subject"] == "book:shop"
     assert server.stop() == 0

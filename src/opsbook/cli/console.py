@@ -29,6 +29,7 @@ SIGNS = {
         "alert.fired", "incident.opened", "incident.unanswered", "incident.nobody_on_duty",
         "incident.runbook_refused", "incident.fired_again", "page.failed", "page.unaddressed",
         "routine.refused", "run.failed", "step.failed", "access.refused", "approval.refused",
+        "book.source_trouble",
     ),
     "▲": ("step.interrupted", "incident.pages_nobody", "page.delayed", "approval.expired"),
     "⏳": ("approval.requested", "step.waiting"),
@@ -187,6 +188,7 @@ def about(app: App) -> Iterator[tuple[str, str, str]]:
             more = len(book.checks) - len(named)
             rest = words.UP_MORE.format(n=more) if more else ""
             yield "●", words.WATCHES_WORD, ", ".join(named) + rest
+        yield from apart(app, book.id)
     form = words.UP_DATABASE if app.settings.database else words.UP_DATA
     kind = (app.settings.database or "sqlite").partition(":")[0]
     yield "●", words.DATA_WORD, form.format(data=app.places.data, database=kind)
@@ -195,6 +197,18 @@ def about(app: App) -> Iterator[tuple[str, str, str]]:
         yield "▲", words.NETWORK_WORD, words.UP_EXPOSED.format(host=app.address[0])
     if app.sign_in_link:
         yield "○", words.SIGN_IN_WORD, words.UP_LINK.format(link=app.sign_in_link)
+
+
+def apart(app: App, book: str) -> Iterator[tuple[str, str, str]]:
+    """Yield why what a book comes from is not what runs, with every problem of it."""
+    held, trouble = app.library.held(book), app.library.trouble(book)
+    if held is not None:
+        yield "⏳", words.BOOK_WORD, words.UP_HELD.format(id=book, revision=held.revision[:12])
+    if trouble is not None:
+        told = words.UP_TROUBLE.format(id=book, why=trouble.message)
+        yield "▲", words.BOOK_WORD, output.clean(f"{told} {trouble.remedy}".rstrip())
+        for problem in trouble.problems:
+            yield "▲", "", output.clean(str(problem))
 
 
 def steps(app: App) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from opsbook import __version__
 from opsbook.cli import words
 
 FINE, FAILED, MISUSED, STOPPED = 0, 1, 2, 130
@@ -64,6 +65,7 @@ class Lazy(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option("--debug", is_flag=True, help=words.DEBUG)
+@click.version_option(__version__, prog_name="opsbook", message="%(prog)s %(version)s")
 def cli(debug: bool) -> None:
     """See ``words.ABOUT``."""
     del debug  # read by `main`, which takes it wherever it stands; this is its line in the help

@@ -10,8 +10,12 @@ COMMANDS = "Commands"
 DEBUG = "Show the trace of an error."
 
 ROOT = {
+    "init": "Write a small commented book to start from.",
     "up": "Run books: start the server and follow what happens.",
     "validate": "Read books and name everything that is wrong with them.",
+    "fmt": "Lay out a book's files in their one form.",
+    "schema": "Write the JSON Schema that editors check a book with.",
+    "plan": "Say what a book would change against what runs.",
     "run": "Start a runbook and follow it.",
     "runs": "List, follow and answer runs.",
     "checks": "Show what the checks see.",
@@ -86,6 +90,63 @@ PARAM_TWICE = "The parameter {name!r} is given twice."
 BOOK_FINE = "{title} · {counts}"
 VALID_BAD = "{problems} in {books}."
 
+# fmt
+FMT_CHECK = "Change nothing; name the files that would change and exit with 1 if there are any."
+FMT_DIFF = "Change nothing; show what would change."
+FMT_NO_PATH = "{path} cannot be read: {why}."
+FMT_UNWRITTEN = "this file could not be written: {why}"
+FMT_NOTHING = "Nothing to lay out: no YAML here, and no page in runbooks/ or drills/."
+FMT_DID = "laid out {file}"
+FMT_WOULD = "would lay out {file}"
+FMT_DONE = "{changed} laid out, {fine} fine as they were."
+FMT_CHECKED = "{changed} to lay out, {fine} fine as they are."
+FMT_ENDS_ONLY = "(only the ends of lines, a BOM or the last line's end would change)"
+
+# schema
+SCHEMA_FOR = "What it is for: a book's YAML, or the front matter of its pages."
+SCHEMA_TO = "Write it to this file; to standard output if left out."
+SCHEMA_WROTE = "● {file}: {keys}. Point an editor at it from the first line of a YAML file:"
+SCHEMA_LINE = "  # yaml-language-server: $schema={file}"
+SCHEMA_UNWRITTEN = "{file} cannot be written: {why}."
+
+# init
+INIT_TITLE = "What the book is called."
+INIT_ID = "The book's id, used in addresses and labels; from the folder's name if left out."
+INIT_TIMEZONE = "The zone of every schedule, such as Asia/Seoul; this machine's if left out."
+INIT_LANGUAGE = "The language of the comments and texts; from LANG if left out."
+INIT_OWNER = "The name that the person who starts signs in with."
+INIT_URL = "A web address to look at from the start."
+INIT_IN_THE_WAY = "{folder} is not empty: {names}."
+INIT_IN_THE_WAY_REMEDY = "Name a folder that is empty or does not exist; nothing was written."
+INIT_NO_FOLDER = "{folder} is a file."
+INIT_UNWRITTEN = "{file} cannot be written: {why}."
+INIT_NO_ZONE = "The time zone of this machine is not known."
+INIT_NO_ZONE_REMEDY = "Name it with --timezone, such as --timezone Asia/Seoul."
+INIT_BAD = "{option} {value!r}: {why}."
+INIT_WROTE = "● {folder}: {files}"
+INIT_NEXT = "Next:"
+INIT_NEXT_VALIDATE = "after every edit: names whatever is wrong, with its place"
+INIT_NEXT_UP = "runs it, and shows a link to sign in with"
+INIT_NEXT_CHECKS = "in another terminal: what the checks see"
+
+# plan
+PLAN_AGAINST = "Compare with another folder, or with a revision that ran, instead of what runs."
+PLAN_BOOK = "Compare with the running book of this id, where the folder has another one."
+PLAN_EXIT_CODE = "Exit with 1 if anything changes."
+PLAN_HEAD = "{book} · {new} against {old}"
+PLAN_RUNNING = "revision {revision}, which runs"
+PLAN_REVISION = "revision {revision}"
+PLAN_FIRST = "nothing: no book {book} runs that you may read"
+PLAN_NOTHING = "Nothing changes."
+PLAN_LOOSENS = "NEEDS APPROVAL ({n})"
+PLAN_SOON = "WITHIN A DAY ({n})"
+PLAN_REST = "THE REST ({n})"
+PLAN_NEEDS = "needs approval: {sentence}"
+PLAN_END = "{all}; {n} before this revision runs."
+PLAN_NO_SERVER = (
+    "Start the server, or compare with a folder: opsbook plan {folder} --against FOLDER"
+)
+
 # up
 UP_DATA_OPTION = "Where the server keeps its database, keys and log (OPSBOOK_DATA)."
 UP_LISTEN_OPTION = "Where to listen (OPSBOOK_LISTEN; 127.0.0.1:8420). Port 0 takes any free one."
@@ -97,6 +158,8 @@ UP_STARTING = "Starting …"
 BOOK_WORD, WATCHES_WORD, DATA_WORD, STEPS_WORD = "book", "watches", "data", "steps"
 NETWORK_WORD, SIGN_IN_WORD = "network", "sign in"
 UP_BOOK = "{id}: {title} · revision {revision}"
+UP_HELD = "{id}: the revision {revision} waits for approval; the one above goes on"
+UP_TROUBLE = "{id}: the revision above goes on from the database. {why}"
 UP_MORE = " and {n} more"
 UP_DATA = "{data}"
 UP_DATABASE = "{data}, database on {database}"
