@@ -62,7 +62,7 @@ def test_a_page_too_long_for_anybody_is_refused_unread():
     found = problems({**starter(), "runbooks/first-response.md": page})
     assert found == [
         "runbooks/first-response.md:1:1: this page is larger than 512 KiB. keep what steps need in "
-        "files/, or make several runbooks of it."
+        "files/, or make several pages of it."
     ]
 
 

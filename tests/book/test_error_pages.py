@@ -25,7 +25,6 @@ NOT_SHOWN = {
     "has changed while it was read": "takes two at the same moment, see test_files",
     "try again when it is saved": "takes two at the same moment, see test_files",
     "this page is nested too deeply": "the parser stops at a depth of its own before that",
-    "… is no file of the book; write files/ and its name": "no section names a file so far",
     "this runbook has no such parameter": "said of a run that is started, not of a book",
     "is required": "said of a run that is started, not of a book",
     "… is not a time zone; write Asia/Seoul": "a book's zones are looked at before the calendar",

@@ -98,7 +98,7 @@ def test_a_link_out_of_the_book_is_refused_and_one_inside_is_not(book, tmp_path_
     (book / "gone.yaml").symlink_to(book / "nowhere.yaml")
     assert told(book) == [
         "gone.yaml:1:1: the file cannot be read: No such file or directory. make it readable for "
-        "this user.",
+        "this user, or remove it.",
         "link.yaml:1:1: the file is a symbolic link out of the book. copy the file into the book.",
         "more:1:1: the file is a symbolic link to a folder. copy the folder here.",
     ]
@@ -129,10 +129,10 @@ def test_links_that_go_in_a_circle_are_refused(book):
     (book / "round").symlink_to(".")
     assert told(book) == [
         "one.yaml:1:1: the file cannot be read: Too many levels of symbolic links. make it "
-        "readable for this user.",
+        "readable for this user, or remove it.",
         "round:1:1: the file is a symbolic link to a folder. copy the folder here.",
         "two.yaml:1:1: the file cannot be read: Too many levels of symbolic links. make it "
-        "readable for this user.",
+        "readable for this user, or remove it.",
     ]
 
 
@@ -149,7 +149,7 @@ def test_what_this_user_may_not_read_is_named(book, monkeypatch):
     monkeypatch.setattr(os, "scandir", denied(os.scandir))
     assert told(book) == [
         "book.yaml:1:1: the file cannot be read: Permission denied. make it readable for this "
-        "user.",
+        "user, or remove it.",
         "runbooks:1:1: the folder cannot be read: Permission denied. make it readable for this "
         "user.",
     ]

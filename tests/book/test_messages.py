@@ -84,3 +84,18 @@ def test_an_empty_folder_lacks_what_every_book_has():
         "book.yaml:1:1: 'timezone' is missing. add timezone: with a value.",
         "book.yaml:1:1: 'title' is missing. add title: with a value.",
     ]
+
+
+def test_a_schedule_that_the_books_own_holidays_leave_nothing_of_is_found_on_load():
+    files = {
+        "book.yaml": "id: shop\ntitle: Shop\ntimezone: Asia/Seoul\nholidays: {country: KR}\n"
+        "reports:\n  year:\n    title: The year\n    contents: [runs]\n"
+        "    schedule: every year on January 1 10:00 except holidays\n"
+    }
+    assert problems(files) == [
+        "book.yaml:9:15: reports.year.schedule: 'every year on January 1 10:00 except holidays' "
+        'never comes: each of its days is a holiday. leave out "except holidays", or write "or the '
+        'next business day".'
+    ]
+    files["book.yaml"] = files["book.yaml"].replace("{country: KR}", "{}")
+    assert problems(files) == []

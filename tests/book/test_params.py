@@ -1,6 +1,7 @@
 """What a run is given is judged as a whole before it starts; values leave as they came."""
 
 import dataclasses
+import warnings
 
 import pytest
 from hypothesis import given
@@ -186,3 +187,18 @@ def test_an_unknown_name_cannot_spoil_the_message():
 def test_whatever_is_given_is_values_or_problems(given):
     values, problems = check_params(RUNBOOK, given, given)
     assert problems or set(values) == set(RUNBOOK.params)
+
+
+@pytest.mark.parametrize("pattern", ["a{99999999999999999999}", "(" * 5000 + ")" * 5000, "a**"])
+def test_a_pattern_that_python_cannot_take_is_a_fault_of_the_book(pattern):
+    with pytest.raises(ValidationError, match="is not a regular expression"):
+        Param(pattern=pattern)
+
+
+def test_a_pattern_that_python_wonders_about_is_taken_without_a_word():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        param = Param(pattern="[[a]|[a||b]")
+        assert fault_of(param, "[") is None
+        read = markdown.read("# T\n```bash {expect=[[a]}\nx\n```\n", "runbooks/t.md", {"bash"})
+    assert read.runbook is not None

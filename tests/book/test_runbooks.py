@@ -6,6 +6,8 @@ import pytest
 
 from opsbook.book import markdown
 from opsbook.book.attributes import AttributeFault, Attributes, parse, split_trailing
+from opsbook.book.page import Page
+from opsbook.book.page import parse as parse_page
 from opsbook.book.steps import slug
 
 KINDS = {"bash", "sh", "python", "check", "approval", "manual"}
@@ -243,3 +245,12 @@ def test_a_page_in_another_encoding_says_where():
 
 def test_deep_nesting_is_no_trouble():
     assert told("# X\n- [ ] look\n" + ">" * 5000 + " x\n" + "- " * 3000 + "x\n") == []
+
+
+def test_only_the_headings_that_a_line_stands_under_are_kept_in_mind():
+    """A page of a hundred thousand headings would else look through all of them at each."""
+    text = "# Top\n" + "## A {.finally}\n### B\n" * 500 + "## C\n```bash\nx\n```\n"
+    page = Page(text, "runbooks/page.md", KINDS, [])
+    page.walk(parse_page(text, "runbooks/page.md")[0])
+    assert [one.title for one in page.above] == ["Top", "C"]
+    assert [one.phase for one in page.sections[-3:]] == ["finally", "finally", "main"]

@@ -144,6 +144,7 @@ class House:
         app = build(settings, WoundClock(self.now))
         await app.start()
         self._app = app
+        await app.settle()  # the first look has been, and the next one is a second away
         return app
 
     async def down(self) -> None:

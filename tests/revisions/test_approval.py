@@ -11,6 +11,9 @@ from tests.revisions.making import BOOK, CHECKS, DEPLOY, LOOSER, SECOND, House, 
 NO_QUESTION = DEPLOY.replace("```approval {#allow by=lead within=1h}\nDeploy now?\n```\n", "")
 
 
+LOOK = "---\ntitle: Look\n---\n```bash {effect=read}\nls\n```\n"
+
+
 async def hold(house: House, folder: Path, files: dict[str, str]) -> None:
     write(folder, files)
     await house.app.wind(3 * SECOND)
@@ -159,3 +162,20 @@ async def test_an_approval_that_was_given_just_before_a_stop_counts_after_it(
     await both.app.settle()
     assert both.running() == LOOSER
     assert len(await both.history()) == 2
+
+
+async def test_a_question_is_not_lost_by_removing_its_runbook_and_writing_it_again(
+    house: House, folder: Path
+) -> None:
+    (folder / "runbooks" / "deploy.md").unlink()
+    await house.app.wind(3 * SECOND)
+    assert "deploy" in house.app.library.current("shop").runbooks
+    assert [one["state"] for one in await house.approvals()] == ["open"]
+    await hold(house, folder, {"runbooks/deploy.md": NO_QUESTION})
+    assert "approval" in house.running("runbooks/deploy.md")
+    write(folder, {"runbooks/deploy.md": DEPLOY, "runbooks/look.md": LOOK})
+    await house.app.wind(3 * SECOND)
+    (folder / "runbooks" / "look.md").unlink()  # it asks nobody, so nobody is asked
+    await house.app.wind(3 * SECOND)
+    assert list(house.app.library.current("shop").runbooks) == ["deploy"]
+    assert not [one for one in await house.approvals() if one["state"] == "open"]

@@ -1,12 +1,15 @@
 """A folder that changes while its book runs."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import model_validator
 
 from opsbook.base.errors import StartError
-from opsbook.book import BookError
-from tests.revisions.making import BOOK, CHECKS, LOOSER, SECOND, House, write
+from opsbook.book import BookError, Vocabulary
+from opsbook.book.fields import Part
+from tests.revisions.making import BOOK, CHECKS, LOOSER, MINUTE, SECOND, House, write
 
 
 async def test_a_saved_change_runs_after_two_looks_that_agree(both: House, folder: Path) -> None:
@@ -177,3 +180,25 @@ async def test_two_folders_with_one_book_at_the_start_are_refused(
     other = write(tmp_path / "other", {"book.yaml": BOOK})
     with pytest.raises(StartError, match="both hold the book 'shop'"):
         await House(tmp_path / "data", (folder, other)).up()
+
+
+async def test_a_fault_while_reading_is_not_taken_for_having_read(
+    house: House, folder: Path
+) -> None:
+    """A check kind with a fault of its own, and the next server brings it mended."""
+
+    class Faulty(Part):
+        @model_validator(mode="before")
+        @classmethod
+        def fall(cls, data: Any) -> Any:
+            raise KeyError("a fault in Opsbook")
+
+    library = house.app.library
+    good = library.vocabulary
+    library.vocabulary = Vocabulary({**good.check_kinds, "file": Faulty}, good.step_kinds)
+    write(folder, {"checks.yaml": CHECKS.replace("10m", "20m")})
+    await house.app.wind(3 * SECOND)
+    assert "10m" in house.running("checks.yaml")
+    library.vocabulary = good
+    await house.app.wind(3 * MINUTE)
+    assert "20m" in house.running("checks.yaml")

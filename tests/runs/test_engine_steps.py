@@ -210,6 +210,7 @@ async def test_one_step_at_a_time_where_there_is_room_for_one(stage_folder: Path
 
 async def test_a_waiting_run_holds_no_task(stage: Stage) -> None:
     shop = await stage.load("- [ ] Look at it. {#look}\n")
+    await stage.settle()  # until every loop waits, each in a task of its own
     before = len(asyncio.all_tasks())
     started = [await stage.begin(by="operator") for _ in range(20)]
     await stage.settle()

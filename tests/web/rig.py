@@ -28,6 +28,7 @@ from opsbook.base.loops import Loops
 from opsbook.book import Book, Vocabulary, load
 from opsbook.book.library import Library
 from opsbook.checks import KINDS, Facts, Scheduler
+from opsbook.revisions import Revisions
 from opsbook.runs import STEP_KINDS
 from opsbook.web.site import create
 from tests.web import cast, seed
@@ -52,6 +53,15 @@ class Rig:
         self.lease = Lease(self.database, "rig")
         self.loops = Loops(clock)
         facts = Facts(data=str(data), url="http://127.0.0.1:0", host="127.0.0.1", port=0)
+        self.revisions = Revisions(
+            self.database,
+            self.library,
+            self.hub,
+            clock,
+            self.loops,
+            [],
+            self.places.data / "clones",
+        )
         self.scheduler = Scheduler(self.database, self.library, self.loops, clock, facts)
         self.loops.loops.clear()
         self.engine = SimpleNamespace(trouble={})

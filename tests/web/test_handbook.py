@@ -243,6 +243,16 @@ async def test_a_contact_does_not_show_its_address(calm: Rig, enter: Enter) -> N
     assert "json://127.0.0.1" not in page
 
 
+async def test_nor_does_what_became_of_it(calm: Rig, enter: Enter) -> None:
+    old = '"json://127.0.0.1:9/"'
+    people = cast.PEOPLE.replace(old, '"json://me:a-password@127.0.0.1:9/", "tgram://a-token/1"')
+    await publish(calm, shop(people=people))
+    page = await (await enter(calm)).see("/book/shop/people/operator")
+    assert "now json://…, tgram://…" in text(page)
+    assert "a-password" not in page
+    assert "a-token" not in page
+
+
 ROTATION = """
 teams:
   operations: {title: Operations, members: [operator, responder, approver], rotation: weekly}

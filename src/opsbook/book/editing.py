@@ -97,7 +97,7 @@ def _data(text: str, file: str) -> Any:
 def _node(text: str, file: str) -> yaml.Node | None:
     try:
         # The Python parser, since its marks count characters and not bytes.
-        return yaml.compose(text, Loader=yaml.SafeLoader)  # type: ignore[no-any-return]
+        return yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
         raise CannotEdit(f"{file} cannot be cut open: {error}", remedy="Edit it as text.") from None
 
@@ -119,7 +119,8 @@ def _unwrapped(node: yaml.Node | None) -> yaml.Node | None:
     if isinstance(node, yaml.MappingNode):
         keys = {key.value: value for key, value in node.value}
         if "value" in keys and ("assumed" in keys or "ref" in keys):
-            return keys["value"]
+            found: yaml.Node = keys["value"]
+            return found
     return node
 
 

@@ -9,13 +9,22 @@ from __future__ import annotations
 import difflib
 import functools
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    Strict,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from opsbook.base import quantities
@@ -23,6 +32,7 @@ from opsbook.base.quantities import Band, Quantity
 from opsbook.book import facts
 
 ID_PATTERN = r"^\w[\w.-]{0,63}$"
+_LONGEST_SHOWN = 60
 
 Language = Literal["ko", "en"]
 Status = Literal["draft", "active"]
@@ -120,16 +130,30 @@ def _port(value: Any) -> int | str:
     return int(value)
 
 
+def regular(text: str, flags: int = 0) -> re.Pattern[str]:
+    """A book's regular expression, compiled; raises ValueError for what is none.
+
+    Python's warnings about it are for programmers: a reader of the book cannot act on them.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return re.compile(text, flags)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(
+            f"{_short(text)} is not a regular expression: {error}; put a backslash before what is "
+            "meant as it stands"
+        ) from None
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…")
+
+
 def _regex(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a pattern; write it in quotes")
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise ValueError(
-            f"{value!r} is not a regular expression: {error}; put a backslash before what is meant "
-            "as it stands"
-        ) from None
+    regular(value)
     return value
 
 
@@ -173,6 +197,10 @@ def _moment(value: timedelta) -> str:
 
 _text_schema = WithJsonSchema({"type": "string"})
 
+Flag = Annotated[bool, Strict()]
+"""true or false as YAML has them; "yes" and 1 are neither."""
+Whole = Annotated[int, Strict()]
+"""A whole number; a text that looks like one, and true, are none."""
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 Duration = Annotated[
     timedelta,

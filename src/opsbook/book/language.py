@@ -17,7 +17,7 @@ from typing import Any, Final, get_args
 
 from opsbook.base import quantities
 from opsbook.book import conditions
-from opsbook.book.fields import ID_PATTERN
+from opsbook.book.fields import ID_PATTERN, regular
 from opsbook.book.params import name_fault
 from opsbook.book.problems import suggestion
 from opsbook.book.runbook import Effect, Interrupted, OnCancel, OnFail
@@ -93,13 +93,7 @@ def span(text: str) -> timedelta:
 
 
 def _regex(text: str) -> str:
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(
-            f"{text!r} is not a regular expression: {error}; put a backslash before what is meant "
-            "as it stands"
-        ) from None
+    regular(text)
     return text
 
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, Field
 
 from opsbook.base.errors import Bug
+from opsbook.book import walk
 from opsbook.book.assumed import Assumption
 from opsbook.book.drill import Drill
 from opsbook.book.fields import IDLE, Id, Language, Listed, Part, Status, Zone
@@ -209,6 +210,11 @@ class Book(Sections):
     def days(self) -> Days:
         """Which days are business days for this book."""
         return self.holidays.days
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """What it says that nothing acts on yet: ``("backups", "rules.acknowledge_within")``."""
+        return (*walk.idle_in(self), *(("drills",) if self.drills else ()))
 
     def escalation_of(self, rule: str) -> Escalation | None:
         """The policy an alert of this rule escalates by; None means it pages nobody."""

@@ -71,6 +71,8 @@ class Page:
     sections: list[Section] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    above: list[Section] = field(default_factory=list)
+    """The headings that what follows stands under, the outermost first; never the whole page's."""
 
     def walk(self, tokens: Sequence[Token]) -> None:
         """Go through the page once. What stands in a quotation is prose."""
@@ -98,13 +100,17 @@ class Page:
         if level == 1 and self.title is None and title:
             self.title = Text({"": title})
         has = found.read()
-        phase, of = steps.phase_of(has, self.sections, level)
-        above = steps.under(self.sections, level)
+        while self.above and self.above[-1].level >= level:
+            self.above.pop()
+        above = self.above[-1] if self.above else None
+        phase, of = steps.phase_of(has, above)
         day = above.day if above is not None else None
         if "phase" in has.values:
             day = self._day(has.values["phase"], found) or day
         self._heading_attributes(has, found)
-        self.sections.append(Section(title, level, line, phase, of, day))
+        section = Section(title, level, line, phase, of, day)
+        self.sections.append(section)
+        self.above.append(section)
         if "rollback" in has.classes and not has.values.get("of"):
             where = found.place(".rollback")
             self.problem(*where, "a rollback must say of what", "write {.rollback of=step}")

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from opsbook.base import quantities
-from opsbook.book.fields import Argument, Part, Regex, refusing
+from opsbook.book.fields import Argument, Flag, Part, Regex, refusing, regular
 from opsbook.book.problems import sentence, suggestion
 from opsbook.book.texts import Text
 
@@ -85,9 +85,9 @@ class Param(Part):
     """For a path: the folder it must lie in."""
     default: Default | None = None
     """The value if none is given; for a list, a list."""
-    required: bool = True
+    required: Flag = True
     """Whether a run needs a value; without one the parameter is empty."""
-    secret: bool = False
+    secret: Flag = False
     """Whether the value must never be seen: not in the database, in output, logs or audit."""
     from_: str | None = Field(default=None, alias="from", pattern=r"^label:[A-Za-z_]\w*$")
     """The label of the alert that fills it, as label:NAME."""
@@ -253,7 +253,7 @@ def _item_faults(param: Param, value: str) -> Iterator[str]:
     measure = _measure(kind, value)
     if measure is None:
         yield f"{shown} is not {_a(kind)}"
-    if param.pattern is not None and not re.fullmatch(param.pattern, value):
+    if param.pattern is not None and not regular(param.pattern).fullmatch(value):
         yield f"{shown} does not match its pattern"
     if param.range is not None and isinstance(measure, float):
         low, high = (_measure(kind, end) if end is not None else None for end in param.range)

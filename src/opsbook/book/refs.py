@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import Field
 
-from opsbook.book.fields import Argument, Id, Part, refusing
+from opsbook.book.fields import Argument, Id, Part, Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,6 @@ CourseId = Annotated[Id, Refers("course", ("courses",))]
 DrillId = Annotated[Id, Refers("drill", ("drills",))]
 
 
-def _path(value: object) -> str:
-    text = str(value)
-    if not text.startswith("files/") or ".." in text.split("/") or text.endswith("/"):
-        raise ValueError(f"{value!r} is no file of the book; write files/ and its name")
-    return text
-
-
-@dataclass(frozen=True, slots=True)
-class BookFile:
-    """Marks a field that names a file under ``files/``, which is part of the revision's hash."""
-
-
-FilePath = Annotated[str, BeforeValidator(refusing(_path)), PlainSerializer(str), BookFile()]
-
-
 class Start(Part):
     """A runbook to start, with what its parameters get."""
 
@@ -75,7 +60,7 @@ class Approval(Part):
 
     by: RoleId
     """The role that may give it."""
-    need: int = Field(default=1, ge=1, le=20)
+    need: Whole = Field(default=1, ge=1, le=20)
     """How many different people have to."""
     when: str | None = Field(default=None, max_length=400)
     """When this approval is needed, in words; always, if left out."""

@@ -38,19 +38,13 @@ class Built:
     problems: list[Problem] = field(default_factory=list)
 
 
-def phase_of(has: Attributes, before: Sequence[Section], level: int) -> tuple[Phase, str | None]:
+def phase_of(has: Attributes, above: Section | None = None) -> tuple[Phase, str | None]:
     """A heading's phase: its own, or else that of the heading it stands under."""
     if "rollback" in has.classes:
         return "rollback", has.values.get("of")
     if "finally" in has.classes:
         return "finally", None
-    above = under(before, level)
     return (above.phase, above.rollback_of) if above is not None else ("main", None)
-
-
-def under(before: Sequence[Section], level: int) -> Section | None:
-    """The heading that one of this level stands under."""
-    return next((section for section in reversed(before) if section.level < level), None)
 
 
 def means_a_step(has: Attributes, language_: str, kinds: Collection[str]) -> bool:
@@ -164,5 +158,5 @@ def _step(block: Block, key: str, file: str, problems: list[Problem]) -> Step:
 
 
 def _phase(block: Block) -> tuple[Phase, str | None]:
-    phase, of = phase_of(block.has, (), 0)
+    phase, of = phase_of(block.has)
     return (phase, of) if phase != "main" else (block.section.phase, block.section.rollback_of)

@@ -1,7 +1,7 @@
 """Walking a book's models along their types: what names something, and where it stands.
 
 Each class is looked at once and remembered as the few steps that lead to a mark (a reference, a
-file, a start): a check has one field that names something, and five thousand checks should not pay
+schedule): a check has one field that names something, and five thousand checks should not pay
 for the rest of their fields.
 """
 
@@ -16,11 +16,11 @@ from pydantic import BaseModel
 
 from opsbook.book.fields import IDLE, Idle
 from opsbook.book.positions import Path
-from opsbook.book.refs import BookFile, Refers
+from opsbook.book.refs import Refers
 from opsbook.book.times import IsSchedule
 from opsbook.book.types import bare, marks
 
-Mark = Refers | BookFile | IsSchedule
+Mark = Refers | IsSchedule
 
 
 class Found(NamedTuple):
@@ -57,6 +57,7 @@ def parts(part: BaseModel, kind: type[Part], path: Path = ()) -> Iterator[tuple[
                 yield from parts(inner, kind, (*path, key, n))
 
 
+@functools.lru_cache(maxsize=512)
 def idle(model: type[BaseModel]) -> frozenset[str]:
     """The keys of `model` that are loaded and shown while nothing acts on them yet."""
     return frozenset(
@@ -64,6 +65,34 @@ def idle(model: type[BaseModel]) -> frozenset[str]:
         for name, field in model.model_fields.items()
         if IDLE in field.metadata or any(isinstance(mark, Idle) for mark in marks(field.annotation))
     )
+
+
+def idle_in(sections: BaseModel) -> tuple[str, ...]:
+    """What this book says that nothing acts on yet: sections, and keys of others' elements.
+
+    ``("backups", "rules.acknowledge_within")``, in the order of the model.
+    """
+    found: dict[str, None] = {}
+    waiting = idle(type(sections))
+    for name, field in type(sections).model_fields.items():
+        value = getattr(sections, name)
+        if not value:
+            continue
+        if (field.alias or name) in waiting:
+            found[name] = None
+        elif isinstance(value, Mapping):
+            for element in value.values():
+                if isinstance(element, BaseModel):
+                    found |= {f"{name}.{key}": None for key in _idle_said(element)}
+    return tuple(found)
+
+
+def _idle_said(element: BaseModel) -> Iterator[str]:
+    model = type(element)
+    for key in sorted(idle(model)):
+        name = next(name for name, one in model.model_fields.items() if (one.alias or name) == key)
+        if name in element.model_fields_set and getattr(element, name) is not None:
+            yield key
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +142,7 @@ def _steps(model: type[BaseModel]) -> tuple[tuple[str, str, _Shape], ...]:
 
 def _shape(annotation: Any, said: tuple[Any, ...], inside: tuple[Any, ...]) -> _Shape | None:
     for mark in (*said, *marks(annotation)):
-        if isinstance(mark, (Refers, BookFile, IsSchedule)):
+        if isinstance(mark, (Refers, IsSchedule)):
             return _Shape(mark=mark)
     plain = bare(annotation)
     if isinstance(plain, type) and issubclass(plain, BaseModel):

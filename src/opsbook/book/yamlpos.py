@@ -246,7 +246,7 @@ class _Builder:
             return scalars.plain(event.value) if event.implicit[0] else event.value
         except scalars.TooLong:
             self._fault(event, "this number is too long", "put it in quotes")
-            return 0
+            return event.value
 
     def _put(self, value: Any) -> None:
         if not self.stack:

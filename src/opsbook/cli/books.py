@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from opsbook.book import Book, BookError, Problem, Vocabulary, load, read_folder
+from opsbook.book.positions import dotted
 from opsbook.cli import failure, output, words
 
 
@@ -59,6 +60,18 @@ def counts(book: Book) -> str:
     )
 
 
+def remarks(book: Book) -> list[str]:
+    """Return what is no mistake and still worth knowing: what is idle, what nobody has decided."""
+    told = []
+    if book.idle:
+        told.append(words.BOOK_IDLE.format(what=", ".join(book.idle)))
+    for path, said in book.assumed.items():
+        if said.assumed:
+            place = book.where(*path)
+            told.append(words.BOOK_ASSUMED.format(place=place, what=dotted(path), why=said.reason))
+    return told
+
+
 def as_data(one: Read) -> dict[str, Any]:
     """Return a book that was read, for scripts."""
     book = one.book
@@ -70,6 +83,12 @@ def as_data(one: Read) -> dict[str, Any]:
         "rules": len(book.rules),
         "routines": len(book.routines),
         "runbooks": len(book.runbooks),
+        "idle": list(book.idle),
+        "assumed": [
+            {"what": dotted(path), "reason": said.reason, "where": book.where(*path)}
+            for path, said in book.assumed.items()
+            if said.assumed
+        ],
     } if book else None  # fmt: skip
     problems = [
         {

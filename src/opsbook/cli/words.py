@@ -88,6 +88,8 @@ PARAM_TWICE = "The parameter {name!r} is given twice."
 
 # validate
 BOOK_FINE = "{title} · {counts}"
+BOOK_IDLE = "read and shown, and nothing acts on it yet: {what}"
+BOOK_ASSUMED = "assumed: {what} ({place}): {why}"
 VALID_BAD = "{problems} in {books}."
 
 # fmt

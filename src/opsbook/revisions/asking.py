@@ -16,11 +16,11 @@ from opsbook.revisions.plan import Change
 
 PERMISSION: Final = "book:admin"
 QUESTION: Final = {
-    "ko": "이 판은 규칙을 느슨하게 합니다. 실행해도 됩니까? {changes}",
+    "ko": "이 개정판은 규칙을 느슨하게 합니다. 실행해도 됩니까? {changes}",
     "en": "This revision loosens what protects. May it run? {changes}",
 }
 TITLE: Final = {
-    "ko": "책의 새 판이 승인을 기다립니다",
+    "ko": "지침서의 새 개정판이 승인을 기다립니다",
     "en": "A new revision of the book waits for approval",
 }
 
@@ -81,5 +81,5 @@ def _tell(tx: Transaction, now: datetime, book: Book, held: int, approval: int, 
         outbox.page(
             tx, now, book=book, person_id=person, cause=f"book:{book.id} held",
             key=f"book:{book.id}/held/{held}/{person}", thread=f"book:{book.id}", title=TITLE,
-            body=told, path=f"/book/{book.id}", urgent=False,
+            body=told, path=f"/book/{book.id}/held", urgent=False,
         )  # fmt: skip

@@ -31,7 +31,7 @@ from opsbook.revisions.errors import (
     WasRejected,
 )
 from opsbook.revisions.model import Candidate, digest_of
-from opsbook.revisions.plan import Plan, compare
+from opsbook.revisions.plan import Plan, Running, compare
 
 if TYPE_CHECKING:
     from opsbook.revisions.following import Followed, Revisions
@@ -198,8 +198,12 @@ def discard(tx: Transaction, now: datetime, draft_id: int, principal: Principal)
     )  # fmt: skip
 
 
-async def check(home: Revisions, draft_id: int, now: datetime) -> Checked:
+async def check(
+    home: Revisions, draft_id: int, now: datetime, goes_on: Running | None = None
+) -> Checked:
     """Say what publishing a draft would run into, or change; nothing is written.
+
+    ``goes_on`` lets the plan tell of runs, incidents and alerts.
 
     Raises:
         NoSuchDraft: there is none of that number.
@@ -216,7 +220,7 @@ async def check(home: Revisions, draft_id: int, now: datetime) -> Checked:
         book = await asyncio.to_thread(load, files, home.library.vocabulary, memory)
     except BookError as error:
         return Checked(problems=error.problems)
-    plan = await asyncio.to_thread(compare, running, book, now)
+    plan = await asyncio.to_thread(compare, running, book, now, goes_on)
     return Checked(plan=plan, revision=str(book.revision))
 
 

@@ -246,6 +246,9 @@ class Revisions:
             one.content = None
             await self.tell(one, now, error)
             return
+        except BaseException:
+            one.forget()
+            raise
         try:
             if one.book is not None and book.id != one.book:
                 await self._renamed(one, book, now)

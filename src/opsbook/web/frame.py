@@ -15,5 +15,6 @@ def counts(tx: Transaction, visit: Visit) -> dict[str, int]:
     return {
         "incidents": store.incident_counts(tx, books).get("open", 0),
         "inbox": notify.unread(tx, visit.persons),
-        "runs": len(mine),
+        "runs": sum(1 for one in mine if one.run),
+        "book": sum(1 for one in mine if not one.run),
     }

@@ -46,7 +46,7 @@ async def listed(visit: Visitor, show: str = "", before: Before = None) -> Respo
         states = FILTERS[show][1]
         found = store.runs(tx, list(books), states=states, limit=EACH, before=before)
         return {
-            "waits": waiting.for_me(tx, visit),
+            "waits": [one for one in waiting.for_me(tx, visit) if one.run],
             "runs": [_row(visit, books[one["book"]], one, names) for one in found],
             "older": f"/runs?show={show}&before={found[-1]['id']}" if len(found) == EACH else None,
             "open": store.run_states(tx, list(books)),

@@ -17,6 +17,7 @@ from opsbook.base.loops import Loops
 from opsbook.base.places import Places
 from opsbook.book.library import Library
 from opsbook.checks import Scheduler
+from opsbook.revisions import Revisions
 
 
 class Runner(Protocol):
@@ -48,3 +49,5 @@ class Served(Protocol):
     def scheduler(self) -> Scheduler: ...
     @property
     def engine(self) -> Runner: ...
+    @property
+    def revisions(self) -> Revisions: ...

@@ -24,12 +24,14 @@ from opsbook.web import (
     audit,
     book,
     checks,
+    edit,
     faults,
     health,
     inbox,
     incidents,
     more,
     profile,
+    revisions,
     runs,
     search,
     sign_in,
@@ -44,7 +46,8 @@ from opsbook.web.statics import Statics
 
 TEMPLATES = Path(__file__).parent / "templates"
 NOUNS = (
-    today, inbox, incidents, runs, checks, book, audit, profile, sign_in, search, more, streams,
+    today, inbox, incidents, runs, checks, edit, revisions, book, audit, profile, sign_in, search,
+    more, streams,
 )  # fmt: skip
 
 

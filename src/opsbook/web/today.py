@@ -9,6 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter
+from markupsafe import Markup
 from starlette.responses import Response
 
 from opsbook import people
@@ -21,6 +22,8 @@ from opsbook.web import (
     incidents,
     pages,
     readings,
+    revisions,
+    sayings,
     sentences,
     store,
     waiting,
@@ -151,6 +154,15 @@ def _troubles(tx: Transaction, visit: Visit, names: sentences.Names) -> list[dic
             say("A page did not reach %(who)s.", who=who), told,
             mild=True, link=row["path"], word=say("Open what it was about"),
         )  # fmt: skip
+    for book in visit.books("book:read"):
+        wrong = visit.kept.app.library.trouble(book.id)
+        if wrong is not None:
+            said = [str(one) for one in wrong.problems[:3]]
+            said = said or [sayings.told(visit.speech, wrong.message)]
+            trouble(
+                revisions.trouble_title(visit.speech, book, wrong), Markup("<br>").join(said),
+                mild=True, link=f"/book/{book.id}", word=say("Open the book"),
+            )  # fmt: skip
     if not visit.kept.app.lease.held:
         trouble(
             say("Another server decides."),

@@ -13,10 +13,11 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from opsbook.access import model
+from opsbook.access import accounts, approvals, approvers, model
 from opsbook.access.errors import NotApproved, Settled
 from opsbook.base.database import Transaction
 from opsbook.book import Book
+from opsbook.revisions import store as revisions
 from opsbook.web import store, words
 from opsbook.web.i18n import N_, Speech
 from opsbook.web.visit import Visit
@@ -26,11 +27,11 @@ KINDS: Final = {"approval": N_("Approve"), "person": N_("Confirm"), "decision": 
 
 @dataclass(frozen=True)
 class Wait:
-    """One thing that waits, as a row of a list."""
+    """One thing that waits, as a row of a list; ``run`` is 0 where it is no run that waits."""
 
     run: int
     title: str
-    step: str
+    path: str
     asks: str
     verb: str
     whom: str
@@ -53,8 +54,43 @@ def listed(tx: Transaction, visit: Visit) -> list[Wait]:
     shown = [
         shaped(visit, books[row["book"]], row, voted.get(row["approval_id"], [])) for row in found
     ]
+    shown += _held(tx, visit)
     visit.waits = sorted(shown, key=lambda one: (one.due_at is None, one.due_at or one.since))
     return visit.waits
+
+
+def _held(tx: Transaction, visit: Visit) -> list[Wait]:
+    """Return the revisions of the visitor's books that wait for an approval."""
+    books = {book.id: book for book in visit.books("book:read")}
+    say, found = visit.speech.say, []
+    for row in revisions.open_held(tx):
+        book = books.get(row["book"])
+        asked = approvals.get(tx, row["approval_id"]) if book is not None else None
+        if book is None or asked is None or asked["state"] != "open":
+            continue
+        given = approvals.votes(tx, asked["id"])
+        logins = accounts.logins(tx, asked["excluded"])
+        people = [
+            words.text(visit.speech, book.people[one].name)
+            for one in approvers.could_approve(book, asked, logins)
+        ]
+        found.append(
+            Wait(
+                run=0,
+                title=say("%(book)s · revision %(revision)s",
+                          book=words.text(visit.speech, book.title), revision=row["revision"][:12]),
+                path=f"/book/{book.id}/held#held-{row['id']}",
+                asks=say("May this revision of the book run?"),
+                verb=say("Approve"),
+                whom=say("waits for %(people)s", people=", ".join(people[:3]))
+                if people else say("waits for the first administrator"),
+                mine=approvers.why_not(tx, visit.now, asked, given, visit.who, book) is None,
+                since=row["held_at"],
+                due_at=asked["expires_at"],
+                zone=ZoneInfo(book.timezone),
+            )
+        )  # fmt: skip
+    return found
 
 
 def for_me(tx: Transaction, visit: Visit) -> list[Wait]:
@@ -73,7 +109,7 @@ def shaped(visit: Visit, book: Book, row: Mapping[str, Any], votes: list[dict[st
     return Wait(
         run=row["run_id"],
         title=_title(visit, book, row),
-        step=row["key"],
+        path=f"/runs/{row['run_id']}#step-{row['key']}",
         asks=asked.strip().split("\n")[0][:160],
         verb=say(verb),
         whom=whom(visit.speech, book, row),

@@ -68,7 +68,17 @@ PAGE: Final[Mapping[str, State]] = {
     "sent": State("●", N_("sent"), "ok"),
     "failed": State("■", N_("not delivered"), "critical"),
 }
-FAMILIES: Final = {"check": CHECK, "incident": INCIDENT, "run": RUN, "step": STEP, "page": PAGE}
+DRAFT: Final[Mapping[str, State]] = {
+    "open": State("○", N_("being edited"), "still"),
+    "waiting": State("⏳", N_("waits for approval"), "waiting"),
+    "writing": State("◐", N_("being written"), "running"),
+    "published": State("●", N_("published"), "ok"),
+    "discarded": State("‖", N_("discarded"), "still"),
+    "conflict": State("▲", N_("clashes with another edit"), "warning"),
+}
+FAMILIES: Final = {
+    "check": CHECK, "incident": INCIDENT, "run": RUN, "step": STEP, "page": PAGE, "draft": DRAFT,
+}  # fmt: skip
 UNKNOWN: Final = State("◇", "", "still")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from opsbook.book.fields import IDLE, Argument, ConditionText, Duration, Id, Named, Part
+from opsbook.book.fields import IDLE, Argument, ConditionText, Duration, Flag, Id, Named, Part
 from opsbook.book.refs import (
     AudienceId,
     CheckId,
@@ -103,7 +103,7 @@ class Route(Part):
     """Who is told; as the route around it, if left out."""
     as_: Literal["incident", "notify"] = Field(default="incident", alias="as")
     """Whether it opens an incident and pages, or only tells."""
-    goes_on: bool = Field(default=False, alias="continue")
+    goes_on: Flag = Field(default=False, alias="continue")
     """Whether the routes after this one look at it too."""
     active: HoursId | None = None
     """The hours in which it tells; always, if left out."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from opsbook.base import quantities
-from opsbook.book.fields import Duration, Part, Zone, refusing
+from opsbook.book.fields import Duration, Flag, Part, Whole, Zone, refusing
 from opsbook.book.refs import BackupId, CheckId, ServiceId, Start
 from opsbook.book.sections.elements import Element
 from opsbook.book.texts import Text
@@ -77,11 +77,11 @@ class Backup(Element):
     """The backup that this one adds to, without which it is worth nothing."""
     to: Text | None = None
     """Where it is kept."""
-    encrypted: bool = False
+    encrypted: Flag = False
     """Whether it is encrypted where it is kept."""
     keep: KeepText | None = None
     """How long it is kept: a duration, or forever."""
-    at_least: int = Field(default=1, ge=1, le=100_000)
+    at_least: Whole = Field(default=1, ge=1, le=100_000)
     """How many are kept whatever their age."""
     rpo: Duration | None = None
     """How much work may be lost at most."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from opsbook.book.fields import BandText, Duration, Part, QuantityText, refusing
+from opsbook.book.fields import BandText, Duration, Flag, Part, QuantityText, Whole, refusing
 from opsbook.book.refs import Approval, CheckId, RoleId, ServiceId, Start
 from opsbook.book.sections.elements import Element
 from opsbook.book.texts import Text
@@ -44,9 +44,9 @@ class Scaling(Element):
     """What is scaled."""
     check: CheckId
     """The value that is looked at."""
-    least: int = Field(default=1, ge=0, le=100_000)
+    least: Whole = Field(default=1, ge=0, le=100_000)
     """Never fewer than this."""
-    most: int = Field(ge=1, le=100_000)
+    most: Whole = Field(ge=1, le=100_000)
     """Never more than this."""
     up: Move | None = None
     """When there should be more."""
@@ -101,7 +101,7 @@ class Forecast(Element):
 class Quota(Element):
     """How much somebody may use: a class of it, which people or namespaces are given."""
 
-    default: bool = False
+    default: Flag = False
     """Whether it is given without being asked for."""
     limits: Mapping[str, QuantityText] = Field(min_length=1)
     """Each resource and how much of it, such as {requests.cpu: 2, limits.memory: 8Gi}."""
@@ -118,7 +118,7 @@ class LoadTest(Element):
     """What is loaded."""
     rate: QuantityText | None = None
     """Requests per time, such as 50/s."""
-    users: int | None = Field(default=None, ge=1, le=1_000_000)
+    users: Whole | None = Field(default=None, ge=1, le=1_000_000)
     """How many at once."""
     length: Duration = timedelta(minutes=5)
     """How long it lasts."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from opsbook.book.fields import Duration, Moment, Named, Part, Zone
+from opsbook.book.fields import Duration, Flag, Moment, Named, Part, Whole, Zone
 from opsbook.book.refs import Approval, AudienceId, ChangeKindId, RunbookId, ServiceId, WindowId
 from opsbook.book.sections.elements import Element
 from opsbook.book.texts import Text
@@ -37,7 +37,7 @@ class ChangeKind(Element):
     """Who is told, as soon as it is asked for."""
     windows: tuple[WindowId, ...] = ()
     """When it may happen; at any time, if left out."""
-    emergency: bool = False
+    emergency: Flag = False
     """Whether it may go past notice, windows and freezes."""
     before: RunbookId | None = None
     """The checklist that must have been gone through first."""
@@ -62,7 +62,7 @@ class Window(Named):
     """The zone it is meant in; the book's if left out."""
     length: Duration
     """How long it stays open."""
-    per_month: int | None = Field(default=None, ge=1, le=31)
+    per_month: Whole | None = Field(default=None, ge=1, le=31)
     """How often a month it may be used; as often as it opens, if left out."""
     services: tuple[ServiceId, ...] = ()
     """For these services; all, if left out."""

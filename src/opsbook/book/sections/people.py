@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from opsbook.book.fields import Duration, Language, Moment, Named, Part, Zone
+from opsbook.book.fields import Duration, Flag, Language, Moment, Named, Part, Zone
 from opsbook.book.refs import ChannelId, OwnerId, PersonId, RoleId, RotationId
 from opsbook.book.texts import Text
 from opsbook.book.times import HoursText
@@ -210,5 +210,5 @@ class Channel(Named):
     """What is told there."""
     to: ContactText
     """An Apprise URL, or a reference to one."""
-    public: bool = False
+    public: Flag = False
     """Whether people outside of the organisation read it."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from opsbook.book.fields import Listed, Named, Part, Port
+from opsbook.book.fields import Flag, Listed, Named, Part, Port, Whole
 from opsbook.book.refs import ChannelId, ServiceId
 from opsbook.book.sections.elements import Element
 from opsbook.book.texts import Text
@@ -38,7 +38,7 @@ class Component(Named):
     """What people call it."""
     description: Text | None = None
     """What it does."""
-    count: int | None = Field(default=None, ge=0, le=1_000_000)
+    count: Whole | None = Field(default=None, ge=0, le=1_000_000)
     """How many of it there should be."""
     workload: Workload | None = None
     """What runs it."""
@@ -55,14 +55,14 @@ class Endpoint(Named):
     """Its host, if it is none."""
     port: Port | None = None
     """Its port."""
-    public: bool = False
+    public: Flag = False
     """Whether it can be reached from the internet."""
 
 
 class Service(Element):
     """Something people rely on, of one's own or somebody else's."""
 
-    external: bool = False
+    external: Flag = False
     """Whether others run it: a provider's interface that one's own services need."""
     components: Listed[Component] = Field(default_factory=dict)
     """What it is made of."""

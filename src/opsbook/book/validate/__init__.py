@@ -56,6 +56,7 @@ RULES: tuple[Callable[[Whole], Iterator[Problem]], ...] = (
     runbooks.steps,
     drills.drills,
     bands.capacity,
+    calendar.schedules,
     calendar.windows,
     calendar.phases,
     calendar.severities,

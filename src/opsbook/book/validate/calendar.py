@@ -9,11 +9,26 @@ from opsbook import calendar
 from opsbook.base.quantities import format_duration
 from opsbook.book.positions import Path
 from opsbook.book.problems import Problem
+from opsbook.book.times import IsSchedule
 from opsbook.book.validate.people import ended_before
 from opsbook.book.validate.whole import Whole
 
 ANY_DAY = date(2026, 6, 1)
 """A Monday to count from where only the order of days matters."""
+
+
+def schedules(whole: Whole) -> Iterator[Problem]:
+    """With the book's own holidays, every schedule still comes some day."""
+    days = whole.sections.holidays.days
+    if not days.country and not days.also:
+        return
+    for found in whole.marked:
+        if isinstance(found.mark, IsSchedule):
+            try:
+                calendar.Schedule.parse(found.value, whole.sections.timezone, days)
+            except calendar.ScheduleError as error:
+                message, _, remedy = str(error).partition("; ")
+                yield whole.problem(found.path, message, remedy)
 
 
 def windows(whole: Whole) -> Iterator[Problem]:

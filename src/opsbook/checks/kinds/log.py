@@ -30,7 +30,7 @@ from collections import deque
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from opsbook.book.fields import Duration, Part, Regex
+from opsbook.book.fields import Duration, Part, Regex, regular
 from opsbook.checks.fields import AbsolutePath
 from opsbook.checks.kind import Context, Kind
 from opsbook.checks.model import CannotLook, Reading
@@ -67,7 +67,7 @@ class Follower:
     def __init__(self, path: str, pattern: str, now: datetime) -> None:
         self.path = path
         self.began = now
-        self._pattern = re.compile(pattern, re.MULTILINE)
+        self._pattern = regular(pattern, re.MULTILINE)
         self._open: _Open | None = None
         self._looked = False
         self._found: deque[tuple[datetime, int]] = deque()

@@ -31,6 +31,8 @@ def command(books: tuple[Path, ...], form: str) -> int:
         if one.book is not None:
             told = words.BOOK_FINE.format(title=one.book.title, counts=reading.counts(one.book))
             output.say(f"{output.glyph('ok')} {one.folder}  {told}")
+            for line in reading.remarks(one.book):
+                output.say(f"  {line}")
     reading.complain(bad)
     if bad:
         many = words.plural(sum(len(one.problems) for one in bad), "problem")

@@ -1,8 +1,8 @@
 """What a runbook asks of people before it goes on, and what it may do without asking.
 
-In doubt a change counts as loosening: being asked once too often is the smaller harm. Not seen: a
-runbook that is removed and comes back under another id with fewer questions, since nothing tells
-that it is the same one.
+In doubt a change counts as loosening: being asked once too often is the smaller harm. So does a
+runbook that asks for approvals and is removed: it could come back the next minute, under this id or
+another, without them, and a new runbook has nothing that it could be compared with.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ def changes(pair: Pair) -> Iterator[Change]:
         before = pair.old.runbooks.get(id)
         if before is not None and before.source != after.source:
             yield from _runbook(pair, before, after)
+
+
+def guards(runbook: Runbook) -> bool:
+    """Tell whether somebody has to approve in it."""
+    return any(step.kind == "approval" for step in runbook.steps)
 
 
 def _runbook(pair: Pair, before: Runbook, after: Runbook) -> Iterator[Change]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from opsbook.book import Book, Runbook, Step
+from opsbook.revisions.plan import approvals
 from opsbook.revisions.plan.keys import keys
 from opsbook.revisions.plan.model import N_, Change
 from opsbook.revisions.plan.pair import Pair
@@ -40,7 +41,7 @@ def changes(pair: Pair) -> Iterator[Change]:
         )
         yield pair.tell(
             "runbooks", id, template, {"users": ", ".join(users)}, kind="removed", keys=["*"],
-            where=f"{runbook.file}:1",
+            where=f"{runbook.file}:1", loosens=approvals.guards(runbook),
         )  # fmt: skip
     for id, after in pair.new.runbooks.items():
         before = pair.old.runbooks.get(id)

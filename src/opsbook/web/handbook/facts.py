@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final, get_args, get_origin
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
@@ -26,7 +26,7 @@ from opsbook.book import Book, Text, walk
 from opsbook.book.assumed import Assumption
 from opsbook.book.fields import Condition
 from opsbook.book.positions import Path
-from opsbook.book.refs import BookFile, Refers
+from opsbook.book.refs import Refers
 from opsbook.book.sections.about import Hours
 from opsbook.book.sections.people import Contact
 from opsbook.book.times import IsSchedule
@@ -125,9 +125,6 @@ def said(
     for mark in (*marked, *marks(annotation)):
         if isinstance(mark, Refers):
             return reader.named(mark.sections, str(value))
-        if isinstance(mark, BookFile):
-            path = f"/book/{quote(reader.book.id)}/files/{quote(str(value))}"
-            return Markup('<a class="source" href="{}">{}</a>').format(path, value)
         if isinstance(mark, IsSchedule):
             return escape(reader.schedule(str(value)))
     if phrase := reader.phrases.get(type(value)):

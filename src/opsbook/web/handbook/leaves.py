@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from opsbook.book import Book, walk
 from opsbook.book.model import Sections
-from opsbook.book.refs import BookFile, Refers
+from opsbook.book.refs import Refers
 from opsbook.book.sections.checks import Check
 from opsbook.book.types import bare, marks
 from opsbook.web import words
@@ -184,6 +184,4 @@ def _names(speech: Speech, said: Sequence[Any]) -> str:
     for mark in said:
         if isinstance(mark, Refers):
             return ", ".join(names.section(speech, one) for one in mark.sections)
-        if isinstance(mark, BookFile):
-            return speech.say("a file of the book")
     return ""

@@ -34,6 +34,7 @@ _FILES: Final[Memo[str, Mapping[str, str]]] = Memo(64)
 _READ: Final[Memo[tuple[str, str, str], Any]] = Memo(8192)
 _DIFFS: Final[Memo[tuple[str, str, str], Sequence[str]]] = Memo(512)
 _NOTHING: Final = object()
+_ADDRESS: Final = re.compile(r"([A-Za-z][\w+.-]*)://[^\s,]*")
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,8 @@ def _compared(
         return Change(row, "changed", lines=_DIFFS.get(key, lambda: compared(old, new)))
     before, after = dict(_flat(old)), dict(_flat(new))
     keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-    told = [(key, _short(before.get(key)), _short(after.get(key))) for key in keys[:MOST_KEYS]]
+    show = partial(_short, contacts=section == "people")
+    told = [(key, show(before.get(key)), show(after.get(key))) for key in keys[:MOST_KEYS]]
     return Change(row, "changed", told, len(keys) - len(told))
 
 
@@ -229,9 +231,15 @@ def _written(value: Any) -> str:
     return str(value)
 
 
-def _short(text: str | None) -> str:
+def _short(text: str | None, *, contacts: bool = False) -> str:
+    """A value as the page shows it: of a person's addresses the kind alone, as everywhere else.
+
+    They carry passwords and tokens.
+    """
     if text is None:
         return ""
+    if contacts:
+        text = _ADDRESS.sub(r"\1://…", text)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 

@@ -240,6 +240,24 @@
   if (look && !document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches) {
     look.value = "light";
   }
+  // A text in a form: its lines are numbered, and the one that was asked for is in sight.
+  for (const area of document.querySelectorAll(".code textarea")) {
+    const numbers = area.parentElement.insertBefore(document.createElement("pre"), area);
+    numbers.setAttribute("aria-hidden", "true");
+    const count = () => {
+      numbers.textContent = area.value.split("\n").map((_, n) => n + 1).join("\n");
+      numbers.scrollTop = area.scrollTop;
+    };
+    area.addEventListener("input", count);
+    area.addEventListener("scroll", () => (numbers.scrollTop = area.scrollTop));
+    count();
+    if (!area.dataset.line) continue;
+    const lines = area.value.split("\n");
+    const before = lines.slice(0, area.dataset.line - 1).join("\n").length + (area.dataset.line > 1 ? 1 : 0);
+    area.focus({ preventScroll: true });
+    area.setSelectionRange(before, before + (lines[area.dataset.line - 1] ?? "").length);
+    area.scrollTop = Math.max(0, (area.dataset.line - 4) * 20);
+  }
   for (const box of document.querySelectorAll("pre[data-attempt]")) box.scrollTop = box.scrollHeight;
   setInterval(tick, 1000);
   tick();

@@ -1,0 +1,46 @@
+"""`opsbook validate` tells of a book in order what nothing acts on yet, and what is only assumed."""
+
+from pathlib import Path
+
+from tests.support.front_door import call
+
+BOOKS = Path(__file__).parents[2] / "books"
+BOOK = """\
+id: shop
+title: Shop
+timezone: Asia/Seoul
+checks:
+  disk:
+    kind: host
+    title: Disk
+    metric: disk
+    every: {value: 5m, assumed: true, reason: the guide names no interval}
+severities:
+  P1: {title: Down, review: required}
+backups:
+  database: {title: Database, of: the orders}
+"""
+
+
+def test_what_is_idle_and_what_is_assumed_is_told_and_is_no_mistake(tmp_path):
+    (tmp_path / "book.yaml").write_text(BOOK)
+    answer = call("validate", tmp_path)
+    assert answer.status == 0
+    assert "nothing acts on it yet: severities.review, backups" in answer.out
+    assert "assumed: checks.disk.every (book.yaml:9): the guide names no interval" in answer.out, (
+        answer.out
+    )
+    about = call("validate", tmp_path, "-o", "json").json["books"][0]["book"]
+    assert about["idle"] == ["severities.review", "backups"]
+    assert about["assumed"] == [
+        {
+            "what": "checks.disk.every",
+            "reason": "the guide names no interval",
+            "where": "book.yaml:9",
+        }
+    ]
+
+
+def test_a_book_that_says_only_what_is_acted_on_has_no_remarks():
+    answer = call("validate", BOOKS / "starter")
+    assert answer.out.count("\n") == 1
