@@ -375,18 +375,20 @@ async def test_in_a_checkout_a_refused_commit_leaves_everything_as_it_was(
 
 
 async def test_an_edit_of_a_followed_remote_is_pushed_there(remote: House, origin: Origin) -> None:
-    number = await remote.draft("editor", {"checks.yaml": LINE, "runbooks/deploy.md": None})
+    origin.push({"files/notes.txt": "once\n"}, who="lead")
+    await remote.app.wind(2 * MINUTE)
+    number = await remote.draft("editor", {"checks.yaml": LINE, "files/notes.txt": None})
     await remote.publish(number, "editor", "simpler")
     assert remote.running("checks.yaml") == LINE
     said = git(origin.bare, "log", "-1", "--format=%an <%ae> %s", "main")
     assert said == "Editor <editor@opsbook.invalid> simpler"
     assert git(origin.bare, "show", "main:checks.yaml") + "\n" == LINE
-    assert "runbooks" not in git(origin.bare, "ls-tree", "--name-only", "main").split()
+    assert "files" not in git(origin.bare, "ls-tree", "--name-only", "main").split()
     editor = await remote.person("editor")
     last = (await remote.history())[0]
     assert (last["author"], last["origin"]) == (editor.actor, f"edit:{number}")
     await remote.app.wind(3 * MINUTE)
-    assert len(await remote.history()) == 2
+    assert len(await remote.history()) == 3
 
 
 async def test_an_edit_of_a_remote_that_has_moved_on_is_put_on_top(

@@ -197,8 +197,8 @@ async def test_a_fault_while_reading_is_not_taken_for_having_read(
     good = library.vocabulary
     library.vocabulary = Vocabulary({**good.check_kinds, "file": Faulty}, good.step_kinds)
     write(folder, {"checks.yaml": CHECKS.replace("10m", "20m")})
-    await house.app.wind(3 * SECOND)
+    await house.app.wind(5 * MINUTE)
     assert "10m" in house.running("checks.yaml")
     library.vocabulary = good
-    await house.app.wind(3 * MINUTE)
+    await house.app.wind(5 * MINUTE)
     assert "20m" in house.running("checks.yaml")

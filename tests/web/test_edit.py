@@ -30,6 +30,9 @@ rotations:
         shift: 1w
         starts: 2026-01-05 09:00
 """
+PEOPLE = PEOPLE.replace(
+    "teams:\n", "teams:\n  turns: {members: [operator, responder], rotation: weekly}\n"
+)
 FILES = cast.FILES | {"book.yaml": GUARDED, "people.yaml": PEOPLE, "rota.yaml": ROTA}
 
 
@@ -232,6 +235,7 @@ async def test_a_loosening_waits_until_a_second_person_has_approved(
     page = await operator.send("/book/shop/edit?path=book.yaml", "/edit/text", text=loose)
     assert title(page) == "Publishing this needs an approval."
     assert "▲ needs approval" in page
+    assert "Waits for Second (book:admin), without a deadline." in page
     draft = await draft_of(operator)
     held = await operator.send(draft, "/publish", reason="we are few")
     assert title(held) == "It waits for an approval."
@@ -468,3 +472,38 @@ def test_two_edits_of_different_lines_are_put_together(
     mine: str | None, theirs: str | None, both: str | None
 ) -> None:
     assert lines.merged("a\nb\nc\nd\ne\n", mine, theirs) == both
+
+
+@pytest.mark.parametrize(
+    ("section", "element", "form"),
+    [
+        ("checks", "disk", "checks/disk"),
+        ("rules", "disk-full", "checks/disk"),
+        ("rotations", "weekly", "rotations/weekly"),
+        ("teams", "operations", "teams/operations"),
+        ("teams", "turns", "rotations/weekly"),
+    ],
+)
+async def test_the_link_of_an_element_opens_its_form(
+    site: Rig, enter: Enter, section: str, element: str, form: str
+) -> None:
+    operator = await enter(site)
+    page = await operator.see(f"/book/shop/{section}/{element}")
+    link = unescape(page.split('href="/book/shop/edit?', 1)[1].split('"')[0])
+    assert f'action="/book/shop/edit/{form}"' in await operator.see(f"/book/shop/edit?{link}")
+
+
+async def test_a_team_of_one_may_approve_its_own_edit_where_the_book_records_that(
+    calm: Rig, tmp_path: Path, enter: Enter
+) -> None:
+    await follow(calm, tmp_path / "book", FILES | {"book.yaml": cast.BOOK})
+    operator = await enter(calm)
+    looser = PEOPLE.replace('viewer: ["*:read"]', 'viewer: ["*:read", "runs:write"]')
+    await operator.send("/book/shop/edit?path=people.yaml", "/edit/text", text=looser)
+    page = await operator.send(await draft_of(operator), "/publish", reason="we are few")
+    assert "Waits for Operator, Second" in page
+    assert "May not approve" not in page
+    assert "You wrote this yourself." in await operator.see("/book/shop/held")
+    await operator.send("/book/shop/held", "/approve")
+    await tick(calm)
+    assert (folder(calm) / "people.yaml").read_text() == looser

@@ -170,11 +170,14 @@ def _validated(raw: dict[str, Any], merged: Merged) -> Sections:
 
 def _without_faults(raw: dict[str, Any], error: ValidationError) -> dict[str, Any]:
     kept = dict(raw)
+    faulty: dict[str, set[Any]] = {}
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
         section, *rest = fault["loc"] or ("",)
-        part = kept.get(str(section))
-        if rest and isinstance(part, dict) and complaints.is_listed(str(section)):
-            kept[str(section)] = {id: value for id, value in part.items() if id != rest[0]}
+        if rest and isinstance(kept.get(str(section)), dict) and complaints.is_listed(str(section)):
+            faulty.setdefault(str(section), set()).add(rest[0])
         else:
             kept.pop(str(section), None)
+    for section, ids in faulty.items():  # each section once: a long one may have a fault in each
+        if section in kept:
+            kept[section] = {id: one for id, one in kept[section].items() if id not in ids}
     return {**ABOUT, **kept}

@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from opsbook.access import accounts, approvals, approvers
+from opsbook.access import Principal, accounts, approvals, approvers
 from opsbook.base.database import Transaction
 from opsbook.base.errors import NotFound, Refused
 from opsbook.book import Book
-from opsbook.book.library import Trouble
-from opsbook.revisions import plan, store
+from opsbook.book.library import Library, Trouble
+from opsbook.revisions import asking, plan, store
+from opsbook.revisions.model import Candidate
 from opsbook.revisions.plan import store as under_way
 from opsbook.web import forms, lines, pages, sayings, sentences, words
 from opsbook.web.i18n import N_, Speech
@@ -124,10 +125,9 @@ def shaped(
         "whom": [
             names.person(book.id, one) for one in approvers.could_approve(book, asked, logins)
         ],
-        "excluded": [
-            names.of(f"account:{one}")
-            for one in asked["excluded"]
-        ],
+        "excluded": []
+        if approvers.asked(asked, book).record
+        else [names.of(f"account:{one}") for one in asked["excluded"]],
         "because": visit.speech.say(AUTHORED),
         "mine": refused is None,
         "rejects": voter.entitled and voter.enabled and asked["state"] == "open",
@@ -141,6 +141,24 @@ def shaped(
                  for path in changed],
         "zone": ZoneInfo(book.timezone),
     }  # fmt: skip
+
+
+def would_ask(
+    tx: Transaction, visit: Visit, book: Book, author: int, names: sentences.Names
+) -> dict[str, Any]:
+    """Return whom a draft of somebody's would wait for, before it is published."""
+    candidate = Candidate(book=book, source="", origin="", author="", accounts=(author,))
+    shut = asking.excluded(tx, candidate)
+    asked = {"role": None, "permission": asking.PERMISSION, "excluded": shut,
+             "self_approval": book.self_approval}  # fmt: skip
+    people = approvers.could_approve(book, asked, accounts.logins(tx, shut))
+    return {
+        "whom": [names.person(book.id, one) for one in people],
+        "excluded": []
+        if book.self_approval == "record"
+        else [names.of(f"account:{one}") for one in shut],
+        "because": visit.speech.say(AUTHORED),
+    }
 
 
 def told(
@@ -164,11 +182,11 @@ def told(
     return {"changes": shown, "more": max(0, len(every) - MOST_CHANGES)}
 
 
-def goes_on(tx: Transaction, visit: Visit, book: Book) -> plan.Running:
-    """Return what goes on in a book, as far as the visitor may read it."""
-    runs, incidents = visit.may("runs:read", book), visit.may("incidents:read", book)
+def goes_on(tx: Transaction, who: Principal, library: Library, book: Book) -> plan.Running:
+    """Return what goes on in a book, as far as somebody may read it."""
+    runs, incidents = who.may("runs:read", book), who.may("incidents:read", book)
     return plan.Running(
-        under_way.runs_in_flight(tx, visit.kept.app.library, book.id) if runs else (),
+        under_way.runs_in_flight(tx, library, book.id) if runs else (),
         under_way.open_incidents(tx, book) if incidents else (),
         under_way.firing(tx, book.id) if incidents else {},
         under_way.undelivered(tx, book.id) if incidents else {},

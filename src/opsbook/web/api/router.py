@@ -16,6 +16,7 @@ from opsbook.web.api import (
     audit,
     books,
     checks,
+    drafts,
     follow,
     incidents,
     plans,
@@ -26,7 +27,7 @@ from opsbook.web.api.callers import PREFIX
 from opsbook.web.api.models import Problem
 from opsbook.web.api.wired import KEY, Wired
 
-NOUNS = (books, plans, checks, incidents, runs, answers, follow, audit)
+NOUNS = (books, plans, drafts, checks, incidents, runs, answers, follow, audit)
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 

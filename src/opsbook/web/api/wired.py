@@ -11,6 +11,7 @@ from opsbook.base.database import Database
 from opsbook.base.hub import Hub
 from opsbook.base.places import Places
 from opsbook.book.library import Library
+from opsbook.revisions import Revisions
 
 KEY = "opsbook.app"
 
@@ -37,6 +38,10 @@ class Wired(Protocol):
     @property
     def places(self) -> Places:
         """Where the audit keys lie."""
+
+    @property
+    def revisions(self) -> Revisions:
+        """Where the books come from."""
 
 
 def wired(request: Request) -> Wired:

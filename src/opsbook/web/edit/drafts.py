@@ -107,7 +107,9 @@ async def _page(
     row = here.draft or {}
     checked = Checked()
     if row["state"] in desk.UNDER_WORK:
-        goes_on = await app.database.read(lambda tx: revisions.goes_on(tx, visit, here.book))
+        goes_on = await app.database.read(
+            lambda tx: revisions.goes_on(tx, visit.who, app.library, here.book)
+        )
         checked = await drafts.check(app.revisions, draft_id, visit.now, goes_on)
 
     def read(tx: Transaction) -> dict[str, Any]:
@@ -117,6 +119,9 @@ async def _page(
         return {
             "who": names.of(f"account:{row['account_id']}"),
             "waits": revisions.shaped(tx, visit, here.book, waits[-1], names) if waits else None,
+            "asks": revisions.would_ask(tx, visit, here.book, row["account_id"], names)
+            if checked.plan.loosens
+            else None,
             "clashes": [
                 {**one, "author": names.of(one["author"]) if one["author"] else ""}
                 for one in _clashes(here, checked, base, typed or {})

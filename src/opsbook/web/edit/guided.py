@@ -72,8 +72,16 @@ def at(book: Book, path: str, line: str) -> tuple[str, str] | None:
         for one in getattr(book, section):
             mark = book.positions.key((section, one))
             if mark is not None and (mark.file, str(mark.line)) == (path, line):
-                return ("checks", book.rules[one].check) if section == "rules" else (section, one)
+                return _form_of(book, section, one)
     return None
+
+
+def _form_of(book: Book, section: str, element: str) -> tuple[str, str]:
+    """A rule is in its check's form, and a team by turns in its rotation's."""
+    if section == "rules":
+        return "checks", book.rules[element].check
+    turns = book.teams[element].rotation if section == "teams" else None
+    return ("rotations", turns) if turns is not None else (section, element)
 
 
 def form(speech: Speech, desk: Desk, section: str, element: str) -> Form:
