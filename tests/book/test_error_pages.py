@@ -34,9 +34,10 @@ NOT_SHOWN = {
     "… has not come yet by … UTC": "asked at a certain time, not of a book",
     "there is no business day within … days of …; take dates out of the holidays":
         "asked at a certain time, not of a book",
-    ': each of its days is a holiday; leave out "except holidays", or write '
-    '"or the next business day"': "schedules are read without holidays, which may change",
-    "… never comes…": "schedules are read without holidays, which may change",
+    "… is not a regular expression that can be stopped: …; write it in a plainer way":
+        "no pattern is known that the one engine reads and the other does not",
+    "… could not be compared with its pattern in … s": "takes its time, see test_params",
+    "write one that is in …": "said of the hundred and first wrong name, see test_messages",
     "it never comes": "the reader of cron lines finds these itself",
     "… is not a size; write 512Ki, 4Gi or 20GB": "a parameter tells it in its own words",
     "… is not a percentage; write it as 80%": "a parameter tells it in its own words",

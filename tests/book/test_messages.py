@@ -99,3 +99,11 @@ def test_a_schedule_that_the_books_own_holidays_leave_nothing_of_is_found_on_loa
     ]
     files["book.yaml"] = files["book.yaml"].replace("{country: KR}", "{}")
     assert problems(files) == []
+
+
+def test_after_a_hundred_wrong_names_nobody_guesses_what_was_meant():
+    names = "".join(f"  s{n}: {{title: S, depends_on: [gone-{n}]}}\n" for n in range(105))
+    files = {"book.yaml": f"id: shop\ntitle: Shop\ntimezone: UTC\nservices:\n{names}"}
+    told = problems(files)
+    assert len(told) == 105
+    assert sum("write one that is in services" in one for one in told) == 5

@@ -202,3 +202,11 @@ def test_a_pattern_that_python_wonders_about_is_taken_without_a_word():
         assert fault_of(param, "[") is None
         read = markdown.read("# T\n```bash {expect=[[a]}\nx\n```\n", "runbooks/t.md", {"bash"})
     assert read.runbook is not None
+
+
+def test_a_value_cannot_make_a_pattern_take_for_ever():
+    param = Param(pattern="(a|aa)+")
+    told = fault_of(param, "a" * 60 + "!") or ""
+    assert "could not be compared with its pattern in 0.2 s" in told
+    assert fault_of(param, "aaa") is None
+    assert "does not match" in (fault_of(param, "aab") or "")

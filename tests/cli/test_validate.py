@@ -1,4 +1,4 @@
-"""`opsbook validate` tells of a book in order what nothing acts on yet, and what is only assumed."""
+"""`opsbook validate` tells of a good book what nothing acts on yet, and what is only assumed."""
 
 from pathlib import Path
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from opsbook.access import accounts
 from opsbook.access.errors import NotApproved
 from opsbook.app import App
 from tests.revisions.making import BOOK, CHECKS, DEPLOY, LOOSER, SECOND, House, Origin, write
@@ -179,3 +180,22 @@ async def test_a_question_is_not_lost_by_removing_its_runbook_and_writing_it_aga
     await house.app.wind(3 * SECOND)
     assert list(house.app.library.current("shop").runbooks) == ["deploy"]
     assert not [one for one in await house.approvals() if one["state"] == "open"]
+
+
+async def test_who_gets_an_account_only_afterwards_may_not_approve_their_own_loosening_either(
+    remote: House, origin: Origin
+) -> None:
+    origin.push({"book.yaml": LOOSER}, who="deputy")  # who has never signed in
+    await remote.app.wind(65 * SECOND)
+    (asked,) = await remote.approvals()
+    with pytest.raises(NotApproved, match="they wrote this revision"):
+        await remote.vote(asked["id"], "deputy")
+    assert remote.running() != LOOSER
+
+
+async def test_a_stranger_who_pushes_is_given_no_account(remote: House, origin: Origin) -> None:
+    origin.push({"book.yaml": LOOSER}, who="stranger")
+    await remote.app.wind(65 * SECOND)
+    assert len(await remote.approvals()) == 1
+    logins = await remote.app.database.read(lambda tx: [one["login"] for one in accounts.all(tx)])
+    assert "stranger" not in logins

@@ -114,7 +114,7 @@ class _Making:
     def _key(self, model: type[BaseModel], name: str, about: FieldInfo) -> Schema:
         told = _words(about.description) or _sentence_on(name, model)
         if any(isinstance(mark, Idle) for mark in about.metadata):
-            told = f"{told} (Kept and shown; nothing acts on it yet.)".strip()
+            told = f"{told} (Read and checked; nothing acts on it yet.)".strip()
         found: Schema = {"description": told} if told else {}
         if (default := _default(about)) is not None:
             found["default"] = default

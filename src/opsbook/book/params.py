@@ -7,6 +7,7 @@ variable; so the names are names a shell can read, and none that a shell or load
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import unicodedata
@@ -15,12 +16,17 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+import regex
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from opsbook.base import quantities
-from opsbook.book.fields import Argument, Flag, Part, Regex, refusing, regular
+from opsbook.book.fields import Argument, Flag, Part, Regex, refusing
 from opsbook.book.problems import sentence, suggestion
 from opsbook.book.texts import Text
+
+LONGEST_MATCH = 0.2
+"""Seconds. A pattern such as ``(a+)+b`` takes a time that doubles with each character of a value
+from outside, and while it takes it, pages and checks would stand still."""
 
 LONGEST_VALUE = 4096
 """Characters. An environment is bounded by the kernel, and a label has no business being longer."""
@@ -59,6 +65,26 @@ Default = Annotated[
 ]
 
 
+@functools.lru_cache(maxsize=1024)
+def bounded(pattern: str) -> regex.Pattern[str]:
+    """A pattern for an engine that can be stopped; raises ValueError for what is none there."""
+    try:
+        return regex.compile(pattern)
+    except regex.error as error:
+        raise ValueError(
+            f"{pattern!r} is not a regular expression that can be stopped: {error}; "
+            "write it in a plainer way"
+        ) from None
+
+
+def _stoppable(text: str) -> str:
+    bounded(text)
+    return text
+
+
+Pattern = Annotated[Regex, AfterValidator(refusing(_stoppable))]
+
+
 class Param(Part):
     """One parameter. Required unless it has a default or says ``required: false`` (then empty).
 
@@ -77,7 +103,7 @@ class Param(Part):
     """For a list: what its items are; texts, if left out."""
     choices: tuple[Argument, ...] = Field(default=(), min_length=1)
     """The only values accepted."""
-    pattern: Regex | None = None
+    pattern: Pattern | None = None
     """A regular expression that the whole value must match."""
     range: tuple[Argument | None, Argument | None] | None = None
     """The least and the most, in the parameter's own type; either may be null."""
@@ -253,8 +279,12 @@ def _item_faults(param: Param, value: str) -> Iterator[str]:
     measure = _measure(kind, value)
     if measure is None:
         yield f"{shown} is not {_a(kind)}"
-    if param.pattern is not None and not regular(param.pattern).fullmatch(value):
-        yield f"{shown} does not match its pattern"
+    if param.pattern is not None:
+        try:
+            if not bounded(param.pattern).fullmatch(value, timeout=LONGEST_MATCH, concurrent=True):
+                yield f"{shown} does not match its pattern"
+        except TimeoutError:
+            yield f"{shown} could not be compared with its pattern in {LONGEST_MATCH} s"
     if param.range is not None and isinstance(measure, float):
         low, high = (_measure(kind, end) if end is not None else None for end in param.range)
         if (isinstance(low, float) and measure < low) or (

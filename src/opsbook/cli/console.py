@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import shlex
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from opsbook.cli import books, output, words
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from opsbook.app import App
 
 MOST_CHECKS = 8
+MOST_PROBLEMS = 3
 SIGNS = {
     "■": (
         "alert.fired", "incident.opened", "incident.unanswered", "incident.nobody_on_duty",
@@ -74,6 +77,7 @@ class Plain:
     """Plain lines."""
 
     zone: ZoneInfo | None = None
+    url = ""
 
     @contextlib.contextmanager
     def working(self, text: str) -> Iterator[None]:
@@ -82,6 +86,7 @@ class Plain:
 
     def started(self, app: App) -> None:
         """Tell the start, the URL last."""
+        self.url = app.url
         running = app.library.books()
         zones = {book.timezone for book in running}
         self.zone = ZoneInfo(zones.pop()) if len(zones) == 1 else None
@@ -90,10 +95,16 @@ class Plain:
         self.line("●", app.url)
 
     def event(self, entry: dict[str, Any]) -> None:
-        """Write time, sign and sentence."""
+        """Write time, sign and sentence, and where to look for what a sentence cannot hold."""
         at = output.moment(entry["at"])
         time = at.astimezone(self.zone).strftime("%H:%M:%S") if at else ""
-        self.line(SIGN_OF.get(entry["action"], "○"), output.sentence(entry), time)
+        told = output.sentence(entry)
+        if (book := held_in(entry)) and self.url:
+            told = f"{told.removesuffix('.')}: {self.url}/book/{quote(book)}/held"
+        self.line(SIGN_OF.get(entry["action"], "○"), told, time)
+        if entry["action"] == "book.source_trouble":
+            for text in places(entry["data"] or {}):
+                self.line("·", output.clean(text), time)
 
     def trouble(self, parked: dict[str, Any]) -> None:
         """Write what is stuck, and why."""
@@ -197,6 +208,25 @@ def about(app: App) -> Iterator[tuple[str, str, str]]:
         yield "▲", words.NETWORK_WORD, words.UP_EXPOSED.format(host=app.address[0])
     if app.sign_in_link:
         yield "○", words.SIGN_IN_WORD, words.UP_LINK.format(link=app.sign_in_link)
+
+
+def held_in(entry: dict[str, Any]) -> str:
+    """Return the book whose revision an entry says to be waiting, or an empty text."""
+    if entry["action"] != "approval.requested":
+        return ""
+    kind, _, rest = str((entry["data"] or {}).get("for", "")).partition(":")
+    return rest.partition("/")[0] if kind == "book" else ""
+
+
+def places(data: dict[str, Any]) -> Iterator[str]:
+    """Yield where a source is wrong: the first places, and what names the others."""
+    problems, source = data.get("problems") or (), str(data.get("source", ""))
+    is_folder = source.startswith("/")
+    for one in problems[:MOST_PROBLEMS]:
+        yield f"{source}/{one}" if is_folder else str(one)
+    if len(problems) > MOST_PROBLEMS:
+        form = words.UP_ALL_PROBLEMS if is_folder else words.UP_MORE_PROBLEMS
+        yield form.format(folder=shlex.quote(source))
 
 
 def apart(app: App, book: str) -> Iterator[tuple[str, str, str]]:

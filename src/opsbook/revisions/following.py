@@ -265,7 +265,10 @@ class Revisions:
         if running is not None:
             logins = tuple({**dict.fromkeys(logins),
                             **dict.fromkeys(model.writers_of(look.writers, running))})  # fmt: skip
-        found = await self.database.read(partial(store.accounts_of, logins=logins))
+        people = {one.login for one in (running or book).people.values()}
+        found = await self.database.write(
+            partial(store.accounts_of, now=now, logins=logins, people=people)
+        )
         candidate = model.candidate_of(look, book, one.key, found, audit.SERVER)
         outcome = await self.settle(candidate, now)
         trouble = self._trouble(one, candidate, outcome, now)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from opsbook.access import accounts
 from opsbook.access.tables import account, approval
 from opsbook.base.database import Transaction
+from opsbook.base.errors import Invalid
 from opsbook.book.library import Held, Trouble
 from opsbook.book.problems import Problem
 from opsbook.book.tables import revision
@@ -173,9 +176,20 @@ def change_draft(tx: Transaction, row: Row, **values: Any) -> bool:
     return tx.claim(change)
 
 
-def accounts_of(tx: Transaction, logins: Iterable[str]) -> dict[str, int]:
-    """Return the accounts of these logins, in their order; a login without one is left out."""
-    wanted = list(logins)
+def accounts_of(
+    tx: Transaction, now: datetime, logins: Iterable[str], people: Collection[str]
+) -> dict[str, int]:
+    """Return the accounts of these logins; one of ``people`` without an account is given one.
+
+    Whoever wrote a revision may not approve it, and that must hold for somebody who gets to sign in
+    only afterwards: an account without a password is how we remember who it was. A login that
+    belongs to nobody, or that no account can have, is left out.
+    """
+    wanted = list(dict.fromkeys(logins))
     query = sa.select(account.c.login, account.c.id).where(account.c.login.in_(wanted))
     found = {row["login"]: row["id"] for row in tx.rows(query)}
+    for login in wanted:
+        if login not in found and login in people:
+            with contextlib.suppress(Invalid):
+                found[login] = accounts.create(tx, now, login)
     return {login: found[login] for login in wanted if login in found}

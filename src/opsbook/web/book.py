@@ -17,6 +17,7 @@ from opsbook.book import store as revisions
 from opsbook.web import checks, journal, pages, prose, readings, sentences, startform, store, words
 from opsbook.web.handbook import (
     contents,
+    idle,
     leaves,
     links,
     live,
@@ -198,6 +199,7 @@ async def section(visit: Visitor, book_id: str, section: str, start: int = 0) ->
         "about": contents.about(speech, section),
         "count": held.count,
         "idle": held.idle,
+        "consequence": idle.consequence(speech, section),
         "entries": [] if values["rows"] else leaves.entries(speech, book, held, start),
         "single": single,
         "where": book.where(section) if held.single is not None else "",
@@ -244,6 +246,7 @@ async def element(visit: Visitor, book_id: str, section: str, element_id: str) -
         "description": _text(visit, found, "description"),
         "summary": _text(visit, found, "summary") if getattr(found, "title", None) else "",
         "idle": held.idle,
+        "consequence": idle.consequence(speech, section),
         "where": where,
         "edit": edit_path(visit, book, where),
         "ref": getattr(found, "ref", None) or "",

@@ -23,6 +23,7 @@ from opsbook.access import accounts
 from opsbook.base.database import Transaction
 from opsbook.base.quantities import format_quantity
 from opsbook.book.library import Library
+from opsbook.revisions import asking
 from opsbook.web import sayings, store, words
 from opsbook.web.i18n import N_, Speech
 
@@ -73,6 +74,9 @@ PATTERNS: Final[Mapping[str, str]] = {
     "step.decided.skip": N_("%(who)s said that “%(title)s” is done."),
     "step.decided.fail": N_("%(who)s said that “%(title)s” failed."),
     "approval.requested": N_("An approval is asked for (%(for)s), role %(role)s."),
+    "approval.requested.book": N_(
+        "Revision %(revision)s of %(book)s waits for an approval by somebody with %(permission)s."
+    ),
     "approval.voted": N_("%(who)s approved; more people are needed (%(approved)s of %(need)s)."),
     "approval.approved": N_("%(who)s approved (%(for)s)."),
     "approval.approved.oneself": N_(
@@ -96,6 +100,7 @@ PATTERNS: Final[Mapping[str, str]] = {
     "link.made": N_("A sign-in link for %(it)s was made."),
     "link.used": N_("%(who)s used a sign-in link."),
     "token.made": N_("%(who)s made a token for: %(scopes)s."),
+    "token.made.local": N_("A token was made for programs on this machine (%(scopes)s)."),
     "token.revoked": N_("%(who)s revoked %(it)s."),
     "access.refused": N_("%(who)s was refused: %(request)s."),
 }
@@ -194,6 +199,10 @@ def pattern(entry: Mapping[str, Any]) -> str | None:
     """Return the pattern of an entry; its data, or that nobody did it, may choose a closer one."""
     action, data = entry["action"], entry["data"] or {}
     closer = [f"{action}.{data[name]}" for name in ("choice", "kind") if name in data]
+    if action == "approval.requested" and str(data.get("for", "")).startswith("book:"):
+        closer.append(f"{action}.book")
+    if action == "token.made" and data.get("account") is None and entry["actor"] == "opsbook":
+        closer.append(f"{action}.local")
     if data.get("by_oneself"):
         closer.append(f"{action}.oneself")
     if entry["actor"] == "opsbook":
@@ -230,7 +239,11 @@ def _values(speech: Speech, entry: Mapping[str, Any], *, plain: bool) -> dict[st
         data["why"] = sayings.told(speech, data["why"])
     if data.get("role") is None:
         data.pop("role", None)
-    if data.get("for"):
+    kind, _, which = str(data.get("for") or "").partition(":")
+    if kind == "book":  # a held revision: book:ID/DIGITS
+        data["book"], _, data["revision"] = which.partition("/")
+        data["permission"] = asking.PERMISSION
+    if kind:
         data["for"] = subject(speech, str(data["for"]), plain=True)
     shown = {name: _one(value) for name, value in data.items()}
     return shown if plain else {name: escape(value) for name, value in shown.items()}

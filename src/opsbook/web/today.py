@@ -108,9 +108,19 @@ def _sentence(
         fine = sum(one.state == "ok" for one in rows)
         told = say_n("%(n)s check is fine.", "%(n)s checks are fine.", fine)
         parts.append(told if fine else say("The first looks are under way."))
-    if not mine and not waits:
+    stuck = [book for book in visit.books("book:read") if _broken(visit, book)]
+    for book in stuck:
+        title = words.text(visit.speech, book.title)
+        parts.append(say("The last edit of %(book)s does not run.", book=title))
+    if not mine and not waits and not stuck:
         parts.append(say("Nothing needs you."))
     return " ".join(parts)
+
+
+def _broken(visit: Visit, book: Book) -> bool:
+    """Whether somebody has to mend the book's source: it was read, and cannot run."""
+    found = visit.kept.app.library.trouble(book.id)
+    return found is not None and found.kind == "broken"
 
 
 def _troubles(tx: Transaction, visit: Visit, names: sentences.Names) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ everything that names it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from opsbook.book.problems import Problem, suggestion
 from opsbook.book.refs import Refers
@@ -25,15 +26,26 @@ def references(whole: Whole) -> list[Problem]:
 
 
 def _named(whole: Whole) -> Iterator[Problem]:
-    """Whatever is named is there."""
+    """Whatever is named is there.
+
+    Looking for what was meant costs with the number of names, so it is done for the first of them:
+    who has written more wrong ones has renamed something, and knows.
+    """
+    guesses = MOST_GUESSES
     for found in whole.marked:
         mark = found.mark
         if not isinstance(mark, Refers) or whole.known.has(found.value, *mark.sections):
             continue
-        remedy = suggestion(
-            found.value, whole.known.of(*mark.sections), what=f"in {_and(mark.sections)}"
-        )
+        sections = _and(mark.sections)
+        if guesses > 0:
+            guesses -= 1
+            remedy = suggestion(found.value, whole.known.of(*mark.sections), what=f"in {sections}")
+        else:
+            remedy = f"write one that is in {sections}"
         yield whole.problem(found.path, f"there is no {mark.what} {found.value!r}", remedy)
+
+
+MOST_GUESSES: Final = 100
 
 
 def _and(names: tuple[str, ...]) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -14,6 +16,22 @@ from opsbook.cli import options, output, server, words
 if TYPE_CHECKING:
     from opsbook.book import Book, Vocabulary
     from opsbook.revisions.plan import Change, Plan, Running
+
+
+@dataclass(frozen=True)
+class Waits:
+    """The very revision that is compared is held by the server since then, and waits."""
+
+    book: str
+    since: datetime
+    url: str
+
+    def told(self, new: Book) -> str:
+        """Return that in a sentence, by the clocks of the book."""
+        at = self.since.astimezone(ZoneInfo(new.timezone))
+        today = datetime.now(at.tzinfo).date() == at.date()
+        since = f"{at:%H:%M}" if today else f"{at:%Y-%m-%d %H:%M}"
+        return words.PLAN_HELD.format(since=since, url=self.url, book=server.part(self.book))
 
 
 @click.command()
@@ -44,19 +62,26 @@ def command(
     if read is None:
         return 2
     new, old, running, told = read[0], None, None, ""
+    waits: Waits | None = None
     if other is not None:
         old, told = read[1], str(other)
     else:
-        old, running, told = _asked(folder, new, against, book, data, known)
+        old, running, told, waits = _asked(folder, new, against, book, data, known)
     plan = compare(old, new, datetime.now(UTC), running)
     if form == "json":
         before = str(old.revision) if old is not None else None
         output.as_json(
-            {"book": new.id, "old": before, "new": str(new.revision), **as_data(plan)}
+            {
+                "book": new.id, "old": before, "new": str(new.revision),
+                "held_since": waits.since.isoformat() if waits is not None else None,
+                **as_data(plan),
+            }
         )  # fmt: skip
     else:
         head = words.PLAN_HEAD.format(book=new.id, new=folder, old=told)
         output.say(output.clean(head))
+        if waits is not None:
+            output.say(f"⏳ {output.clean(waits.told(new))}")
         _show(plan)
     return int(exit_code and not plan.empty)
 
@@ -79,8 +104,8 @@ def _read(folders: list[Path], known: Vocabulary, form: str) -> list[Book] | Non
 def _asked(
     folder: Path, new: Book, revision: str | None, book: str | None, data: str | None,
     known: Vocabulary,
-) -> tuple[Book | None, Running | None, str]:  # fmt: skip
-    """What the server says of its side, and how that is called."""
+) -> tuple[Book | None, Running | None, str, Waits | None]:  # fmt: skip
+    """What the server says of its side, how that is called, and whether it holds this already."""
     from opsbook.book import load
     from opsbook.revisions.plan import running_of
 
@@ -95,11 +120,13 @@ def _asked(
     except server.Answered as error:
         if error.http != 404 or book is not None or revision is not None:
             raise
-        return None, None, words.PLAN_FIRST.format(book=wanted)
+        return None, None, words.PLAN_FIRST.format(book=wanted), None
     form = words.PLAN_REVISION if revision is not None else words.PLAN_RUNNING
     told = form.format(revision=answer["revision"][:12])
     old = load(json.loads(answer["files"]), known)
-    return old, running_of(answer["running"]), told
+    since = [one["since"] for one in answer["held"] if one["revision"] == str(new.revision)]
+    waits = Waits(wanted, datetime.fromisoformat(since[0]), found.url) if since else None
+    return old, running_of(answer["running"]), told, waits
 
 
 def _show(plan: Plan) -> None:

@@ -15,24 +15,34 @@ from opsbook.base.errors import Invalid, NotFound
 from opsbook.book import Book, dump
 from opsbook.book import store as books
 from opsbook.revisions import plan
+from opsbook.revisions import store as revisions
 from opsbook.revisions.plan import store
 from opsbook.web.api.callers import Ask, Asking
-from opsbook.web.api.models import Shape
+from opsbook.web.api.models import Shape, Time
 from opsbook.web.api.problems import ProblemRoute
 
 routes = APIRouter(route_class=ProblemRoute, tags=["books"])
 SHORTEST = 8
 
 
+class WaitingOut(Shape):
+    """A revision that waits for an approval."""
+
+    revision: str
+    since: Time
+
+
 class RunningOut(Shape):
     """A revision with its files, and what goes on in the book. ``files`` is JSON as ASCII text: a
-    file may hold bytes that are no UTF-8, which no other form would carry.
+    file may hold bytes that are no UTF-8, which no other form would carry. ``held`` are the
+    revisions that were saved and wait.
     """
 
     book: str
     revision: str
     files: str
     running: dict[str, Any]
+    held: list[WaitingOut]
 
 
 @routes.get("/books/{book}/running")
@@ -48,7 +58,11 @@ def _answer(tx: Transaction, ask: Asking, current: Book, revision: str | None) -
     if files is None:
         raise NotFound(f"The revision {chosen[:12]} of the book {current.id!r} is not stored.")
     told = plan.running_as_data(_seen(tx, ask, current))
-    return RunningOut(book=current.id, revision=chosen, files=files, running=told)
+    held = [
+        WaitingOut(revision=row["revision"], since=row["held_at"])
+        for row in revisions.open_held(tx, current.id)
+    ]
+    return RunningOut(book=current.id, revision=chosen, files=files, running=told, held=held)
 
 
 def _seen(tx: Transaction, ask: Asking, book: Book) -> plan.Running:

@@ -1,0 +1,44 @@
+"""What follows from nothing acting on a section yet, where a tired reader would rely on it.
+
+A line on a page is taken for a promise at three in the morning: a backup that the book lists is
+believed to be made. These sentences say what does not happen; the other sections are registers
+that nobody takes for a machine, and the general sentence is enough for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from opsbook.web.i18n import N_, Speech
+
+CHANGES: Final = N_("Changes are not held back by these yet.")
+CONSEQUENCES: Final[Mapping[str, str]] = {
+    "routing": N_(
+        "Nobody is told by these lines yet; who is paged is decided by severity and escalation."
+    ),
+    "inhibitions": N_("No alert is kept quiet by these yet; each one that fires is told."),
+    "freezes": CHANGES,
+    "windows": CHANGES,
+    "backups": N_("Opsbook does not make or miss these backups yet."),
+    "scaling": N_("Opsbook does not change these numbers yet."),
+    "limits": N_("Opsbook does not watch these limits yet; only checks and rules raise an alert."),
+    "forecasts": N_("Nothing is forecast yet, and nobody is warned ahead by these."),
+    "slos": N_("Opsbook does not measure these objectives yet."),
+    "secrets": N_("Opsbook does not notice yet when one of these grows too old."),
+    "certificates": N_("Opsbook does not notice by these yet when a certificate runs out."),
+    "quotas": N_("Opsbook does not hold anybody to these quotas yet."),
+    "accounts": N_("Opsbook does not give, review or take back these accounts yet."),
+    "extensions": N_("Opsbook does not block or allow anything by these lists yet."),
+    "channels": N_("Nothing is sent to these channels yet; people are paged at their contacts."),
+    "communication": N_("Opsbook does not send these messages yet, nor remind anybody of them."),
+    "lifecycle": N_(
+        "Incidents do not go through these stages yet; they are open, acknowledged, then resolved."
+    ),
+}
+
+
+def consequence(speech: Speech, section: str) -> str:
+    """Return what does not happen although the section reads as if it did; else nothing."""
+    found = CONSEQUENCES.get(section)
+    return speech.say(found) if found is not None else ""
