@@ -57,6 +57,45 @@ def test_each_event_is_one_line_with_its_time_in_the_books_zone(book, data):
     assert server.stop() == 0
 
 
+def test_an_edit_that_cannot_run_is_told_with_its_first_places(book, data):
+    server = start(book, data=data, form="table")
+    good = (book / "book.yaml").read_text()
+    wrong = "".join(f"  wrong-{n}: {{check: nowhere-{n}, severity: P1}}\n" for n in range(4))
+    (book / "book.yaml").write_text(good.replace("rules:\n", f"rules:\n{wrong}"))
+    first = server.until("cannot run:")
+    last = server.until("opsbook validate")
+    assert last.endswith(f"· opsbook validate {book} names all of them\n")
+    told = server.lines[server.lines.index(first) + 1 : -1]
+    assert len(told) == 3
+    for line in told:
+        assert re.match(rf"\d\d:\d\d:\d\d · {book}/book\.yaml:\d+:\d+: ", line), line
+    assert server.stop() == 0
+
+
+def test_a_revision_that_waits_is_told_with_where_to_approve_it(book, data):
+    server = start(book, data=data, form="table")
+    address = next(one.split()[1] for one in server.lines if one.startswith("● http://"))
+    deploy = book / "runbooks" / "deploy.md"
+    deploy.write_text(deploy.read_text().replace("by=lead within=1h", "within=1h"))
+    line = server.until("waits for an approval")
+    assert re.search(
+        rf"Revision [0-9a-f]{{12}} of shop waits for an approval by somebody with book:admin: "
+        rf"{address}/book/shop/held$",
+        line,
+    )
+    answer = server.call("plan", book)
+    assert answer.status == 0, answer.err
+    assert re.fullmatch(
+        rf"⏳ This revision was saved and waits for an approval since \d\d:\d\d; "
+        rf"see {address}/book/shop/held",
+        answer.out.splitlines()[1],
+    )
+    assert server.call("plan", book, "-o", "json").json["held_since"]
+    deploy.write_text(deploy.read_text() + "\nOne more line.\n")
+    assert "was saved" not in server.call("plan", book).out
+    assert server.stop() == 0
+
+
 def test_for_a_script_the_start_and_every_event_are_json_lines(book, data):
     server = start(book, data=data)
     assert set(server.started) == {

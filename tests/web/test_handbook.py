@@ -19,7 +19,8 @@ from opsbook.book.library import Trouble
 from opsbook.book.model import Sections
 from opsbook.book.types import bare
 from opsbook.web import book as pages
-from opsbook.web.handbook import index, live, names, past, shelf
+from opsbook.web.handbook import idle, index, live, names, past, shelf
+from opsbook.web.i18n import Speech
 from tests.support.visitor import Visitor
 from tests.web import cast
 from tests.web.conftest import Enter
@@ -96,6 +97,28 @@ async def test_a_section_nothing_acts_on_says_so_and_no_other(calm: Rig, enter: 
         said = IDLE in text(await visitor.see(f"/book/{book.id}/{section}"))
         assert said == (section in shelf.IDLE and shelf.section(book, section).count > 0), section
     assert IDLE in text(await visitor.see(f"/book/{book.id}/quotas/standard"))
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "Opsbook does not hold anybody to these quotas yet."),
+        ("ko", "Opsbook은 아직 이 할당량을 적용하지 않습니다."),
+    ],
+)
+async def test_what_one_might_rely_on_is_said_not_to_happen_yet(
+    calm: Rig, enter: Enter, language: str, said: str
+) -> None:
+    book, login = await shipped(calm, "kubernetes")
+    visitor = await enter(calm, login, language)
+    for path in ("quotas", "quotas/standard"):
+        page = await visitor.see(f"/book/{book.id}/{path}")
+        assert said in page.split('class="banner notice"')[1].split("</div>")[0], path
+
+
+def test_consequences_are_told_of_sections_that_are_idle_and_of_no_other() -> None:
+    assert set(idle.CONSEQUENCES) <= shelf.IDLE
+    assert idle.consequence(Speech("en"), "checks") == ""
 
 
 async def test_a_section_the_book_lacks_says_what_could_be_there(calm: Rig, enter: Enter) -> None:

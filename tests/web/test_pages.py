@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from opsbook.audit.tables import entry
+from opsbook.book.library import Trouble
 from opsbook.incidents.tables import incident
 from opsbook.notify.tables import page as pages
 from opsbook.runs.tables import run, step, wait
@@ -83,6 +84,23 @@ async def test_today_says_in_one_sentence_what_needs_me(trouble: Rig, enter: Ent
 async def test_a_quiet_day_says_so(calm: Rig, enter: Enter) -> None:
     operator = await enter(calm)
     assert title(await operator.see("/")) == "7 checks are fine. Nothing needs you."
+
+
+@pytest.mark.parametrize(
+    ("kind", "language", "said"),
+    [
+        ("broken", "en", "7 checks are fine. The last edit of Shop does not run."),
+        ("broken", "ko", "점검 7개 정상. 가게의 마지막 편집이 실행되지 않습니다."),
+        ("gone", "en", "7 checks are fine. The source of Shop is not what runs."),
+        ("rejected", "en", "7 checks are fine. Nothing needs you."),
+    ],
+)
+async def test_a_quiet_day_is_not_called_one_while_an_edit_cannot_run(
+    calm: Rig, enter: Enter, kind: str, language: str, said: str
+) -> None:
+    trouble = Trouble("/book", kind, "It has 1 problem.", "Mend it.", (), calm.clock.now())
+    calm.library.note("shop", trouble)
+    assert title(await (await enter(calm, "operator", language)).see("/")) == said
 
 
 async def test_an_account_that_is_nobody_is_told_what_to_do(calm: Rig, enter: Enter) -> None:

@@ -60,6 +60,29 @@ def test_who_acted_and_on_whose_work_choose_the_sentence() -> None:
     assert alone == "incident 7 is resolved: all its alerts are over."
 
 
+def test_a_held_revision_says_who_may_approve_it() -> None:
+    asked = entry("approval.requested", {"for": "book:shop/89ea39920fde", "role": None}, "opsbook")
+    assert sentences.sentence(asked, "Opsbook", "en") == (
+        "Revision 89ea39920fde of shop waits for an approval by somebody with book:admin."
+    )
+    assert sentences.sentence(asked, "Opsbook", "ko") == (
+        "shop의 89ea39920fde 판이 book:admin 권한이 있는 사람의 승인을 기다립니다."
+    )
+    step = entry("approval.requested", {"for": "run:5", "role": "lead"}, "opsbook")
+    assert sentences.sentence(step, "Opsbook", "en") == (
+        "An approval is asked for (run 5), role lead."
+    )
+
+
+def test_the_token_of_this_machine_is_nobodys() -> None:
+    data = {"account": None, "scopes": ["read", "run"]}
+    assert sentences.sentence(entry("token.made", data, "opsbook"), "Opsbook", "en") == (
+        "A token was made for programs on this machine (read, run)."
+    )
+    own = sentences.sentence(entry("token.made", data | {"account": 1}), "kim", "en")
+    assert own == "kim made a token for: read, run."
+
+
 def test_an_alert_says_its_value_with_its_unit() -> None:
     data = {
         "rule": "slow",

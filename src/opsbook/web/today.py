@@ -108,19 +108,24 @@ def _sentence(
         fine = sum(one.state == "ok" for one in rows)
         told = say_n("%(n)s check is fine.", "%(n)s checks are fine.", fine)
         parts.append(told if fine else say("The first looks are under way."))
-    stuck = [book for book in visit.books("book:read") if _broken(visit, book)]
-    for book in stuck:
-        title = words.text(visit.speech, book.title)
-        parts.append(say("The last edit of %(book)s does not run.", book=title))
-    if not mine and not waits and not stuck:
-        parts.append(say("Nothing needs you."))
+    if not mine and not waits:
+        parts += _stuck(visit) or [say("Nothing needs you.")]
     return " ".join(parts)
 
 
-def _broken(visit: Visit, book: Book) -> bool:
-    """Whether somebody has to mend the book's source: it was read, and cannot run."""
-    found = visit.kept.app.library.trouble(book.id)
-    return found is not None and found.kind == "broken"
+def _stuck(visit: Visit) -> list[str]:
+    """Say of each book whose source cannot run that somebody has to mend it.
+
+    A revision that was rejected needs nobody: it does not run because somebody decided so.
+    """
+    found = []
+    for book in visit.books("book:read"):
+        wrong, title = visit.kept.app.library.trouble(book.id), words.text(visit.speech, book.title)
+        if wrong is not None and wrong.kind == "broken":
+            found.append(visit.speech.say("The last edit of %(book)s does not run.", book=title))
+        elif wrong is not None and wrong.kind != "rejected":
+            found.append(visit.speech.say("The source of %(book)s is not what runs.", book=title))
+    return found
 
 
 def _troubles(tx: Transaction, visit: Visit, names: sentences.Names) -> list[dict[str, Any]]:
