@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
 from opsbook.book import frontmatter, language, steps
-from opsbook.book.assumed import Assumption
 from opsbook.book.blocks import Block
 from opsbook.book.drill import Action, Drill
 from opsbook.book.fields import Duration, Id, Part
-from opsbook.book.frontmatter import About
 from opsbook.book.page import Page, parse
-from opsbook.book.positions import Mark, Path, Positions
+from opsbook.book.positions import Mark
 from opsbook.book.problems import Problem
 from opsbook.book.refs import CourseId, OwnerId, Refers
 from opsbook.book.texts import Text
@@ -60,36 +58,10 @@ class FrontMatter(Part):
 
 
 @dataclass(slots=True)
-class Reading:
+class Reading(frontmatter.Reading[FrontMatter]):
     """What a page came to; `drill` is None if it cannot be read as one."""
 
-    about: About[FrontMatter]
     drill: Drill | None = None
-
-    @property
-    def id(self) -> str:
-        """The drill's id, also where the rest of it cannot be read."""
-        return self.about.id
-
-    @property
-    def id_mark(self) -> Mark:
-        """Where the id is said."""
-        return self.about.id_mark
-
-    @property
-    def assumed(self) -> Mapping[Path, Assumption]:
-        """What the front matter says of its own values, by path."""
-        return self.about.assumed
-
-    @property
-    def positions(self) -> Positions:
-        """Where everything is said: front matter, ``("actions", key)`` and ``("steps", key)``."""
-        return self.about.positions
-
-    @property
-    def problems(self) -> list[Problem]:
-        """Everything that is wrong with the page."""
-        return self.about.problems
 
 
 def read(source: str, file: str, kinds: Collection[str]) -> Reading:

@@ -33,6 +33,19 @@ from opsbook.book import facts
 
 ID_PATTERN = r"^\w[\w.-]{0,63}$"
 _LONGEST_SHOWN = 60
+_PLACES: Mapping[str, str] = {
+    "KST": "Asia/Seoul",
+    "JST": "Asia/Tokyo",
+    "HKT": "Asia/Hong_Kong",
+    "SGT": "Asia/Singapore",
+    "CEST": "Europe/Berlin",
+    "EDT": "America/New_York",
+    "PST": "America/Los_Angeles",
+    "PDT": "America/Los_Angeles",
+}
+"""Where the clock of an abbreviation is kept; those that mean several places (CST, IST, BST) are
+not here. The abbreviation nearest in spelling is another part of the world, so it is never named.
+"""
 
 Language = Literal["ko", "en"]
 Status = Literal["draft", "active"]
@@ -109,6 +122,9 @@ def _band(value: Any) -> Band:
 def _zone(value: Any) -> str:
     text = str(value)
     if text not in _zones():
+        if re.fullmatch("[A-Z]{2,5}", text):
+            place = _PLACES.get(text, "a place, such as Asia/Seoul")
+            raise ValueError(f"{text!r} is not a time zone; write {place}")
         near = difflib.get_close_matches(text, _zones(), n=1)
         remedy = f"did you mean {near[0]!r}?" if near else "write one such as Asia/Seoul or UTC"
         raise ValueError(f"{text!r} is not a time zone; {remedy}")

@@ -51,6 +51,38 @@ class About(Generic[Model]):
         self.problems.append(Problem(*mark, f"{dotted(path)}: {message}", remedy))
 
 
+@dataclass(slots=True)
+class Reading(Generic[Model]):
+    """What a page came to, whatever it is a page of: the loader needs no more."""
+
+    about: About[Model]
+
+    @property
+    def id(self) -> str:
+        """The page's id, also where the rest of it cannot be read."""
+        return self.about.id
+
+    @property
+    def id_mark(self) -> Mark:
+        """Where the id is said."""
+        return self.about.id_mark
+
+    @property
+    def assumed(self) -> Mapping[Path, Assumption]:
+        """What the front matter says of its own values, by path: assumed and why, or from where."""
+        return self.about.assumed
+
+    @property
+    def positions(self) -> Positions:
+        """Where everything is said: front matter, ``("steps", key)`` and what these refer to."""
+        return self.about.positions
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Everything that is wrong with the page."""
+        return self.about.problems
+
+
 def read(tokens: Sequence[Token], text: str, file: str, model: type[Model]) -> About[Model]:
     """The page's front matter; a page without one has all of the model's defaults."""
     about: About[Model] = About(PurePosixPath(file).stem, file)

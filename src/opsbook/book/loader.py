@@ -11,17 +11,17 @@ import gc
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from opsbook.book import complaints, drills, markdown, merging, specs, validate
-from opsbook.book.assumed import Assumption
 from opsbook.book.files import Files, dump, parse, read_folder, revision_of
+from opsbook.book.frontmatter import Reading
 from opsbook.book.memory import Memory
 from opsbook.book.merging import Merged
 from opsbook.book.model import Book, Sections, Vocabulary
-from opsbook.book.positions import Mark, Path, Positions
+from opsbook.book.positions import Mark
 from opsbook.book.problems import BookError, Problem
 from opsbook.book.runbook import BUILT_IN_KINDS
 from opsbook.book.validate import Known, Whole
@@ -99,22 +99,7 @@ def _below(files: Files, folder: str) -> frozenset[str]:
     return frozenset(name for name in files if name.startswith(folder))
 
 
-class _Reading(Protocol):
-    """What reading a page comes to, whatever it is a page of."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def id_mark(self) -> Mark: ...
-    @property
-    def problems(self) -> list[Problem]: ...
-    @property
-    def positions(self) -> Positions: ...
-    @property
-    def assumed(self) -> Mapping[Path, Assumption]: ...
-
-
-Page = TypeVar("Page", bound=_Reading)
+Page = TypeVar("Page", bound=Reading[Any])
 
 
 def _pages(

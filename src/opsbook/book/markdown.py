@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from opsbook.book import frontmatter, params, steps
-from opsbook.book.assumed import Assumption
 from opsbook.book.blocks import Block
 from opsbook.book.fields import Duration, Id, Part
 from opsbook.book.frontmatter import About
 from opsbook.book.page import Page, parse
 from opsbook.book.params import Param, name_fault
-from opsbook.book.positions import Mark, Path, Positions
+from opsbook.book.positions import Mark, Positions
 from opsbook.book.problems import Problem
 from opsbook.book.refs import OwnerId
 from opsbook.book.runbook import Risk, Runbook, Step
@@ -52,36 +51,10 @@ class FrontMatter(Part):
 
 
 @dataclass(slots=True)
-class Reading:
+class Reading(frontmatter.Reading[FrontMatter]):
     """What a page came to; `runbook` is None if it cannot be read as one."""
 
-    about: About[FrontMatter]
     runbook: Runbook | None = None
-
-    @property
-    def id(self) -> str:
-        """The runbook's id, also where the rest of it cannot be read."""
-        return self.about.id
-
-    @property
-    def id_mark(self) -> Mark:
-        """Where the id is said."""
-        return self.about.id_mark
-
-    @property
-    def assumed(self) -> Mapping[Path, Assumption]:
-        """What the front matter says of its own values, by path: assumed and why, or from where."""
-        return self.about.assumed
-
-    @property
-    def positions(self) -> Positions:
-        """Where everything is said: front matter, and ``("steps", key)`` with what it refers to."""
-        return self.about.positions
-
-    @property
-    def problems(self) -> list[Problem]:
-        """Everything that is wrong with the page."""
-        return self.about.problems
 
 
 def read(source: str, file: str, kinds: Collection[str]) -> Reading:

@@ -95,12 +95,14 @@ _ANCHOR = re.compile(
 )
 
 _ACCEPTED = (
-    'write "every day 09:00", "weekdays 09:00", "every Monday 10:00", "first Sunday 02:00", '
-    '"first business day 10:00", "every month on day 1 03:00", "every quarter on day 1 09:00", '
-    '"every year on January 2 10:00", "every 15 minutes", the same in Korean ("매일 09:00", '
-    '"매월 첫째 주 일요일 02:00"), any with "or the next business day", '
-    'or a cron line such as "0 3 * * *"'
+    'write "every day 09:00", "every Monday 10:00", "first business day 10:00" or a cron line '
+    'such as "0 3 * * *"; see docs/reference/calendar.md'
 )
+_ACCEPTED_KO = (
+    'write "매일 09:00", "매주 월요일 10:00", "매월 첫 영업일 10:00" or a cron line '
+    'such as "0 3 * * *"; see docs/reference/calendar.md'
+)
+_HANGUL = re.compile("[가-힣]")
 
 
 def is_cron(text: str) -> bool:
@@ -134,7 +136,8 @@ def read(text: str) -> Phrase:
             return replace(phrase, anchor=anchor, shift=shift)
     if any(pattern.fullmatch(f"{core} 00:00") for _, _, pattern in _COMPILED):
         raise ScheduleError(f'{text!r} names no time of day; write for example "{core} 09:00"')
-    raise ScheduleError(f"{text!r} is not a schedule; {_ACCEPTED}")
+    accepted = _ACCEPTED_KO if _HANGUL.search(text) else _ACCEPTED
+    raise ScheduleError(f"{text!r} is not a schedule; {accepted}")
 
 
 def _phrase(form: Form, fixed: dict[str, Any], said: dict[str, str], text: str) -> Phrase:
@@ -275,8 +278,8 @@ def time_of_day(text: str, whole: str) -> tuple[int, int]:
     elif "오전" in text:
         hour %= 12
     if hour > 23 or minute > 59:
-        raise ScheduleError(
-            f"{text!r} in {whole!r} is no time of day; "
-            "write 00:00 to 23:59, or 오전/오후 1시 to 12시"
-        )
+        accepted = "write 00:00 to 23:59"
+        if _HANGUL.search(whole):
+            accepted = "write 00:00 to 23:59, or 오전/오후 1시 to 12시"
+        raise ScheduleError(f"{text!r} in {whole!r} is no time of day; {accepted}")
     return hour, minute

@@ -93,19 +93,26 @@ def _moved(pair: Pair, section: str, id: str, path: Path, old: Timed, new: Timed
                "(%(zone)s)."),
             {**known, "text": new.text, "was": old.text}, keys=keys, at=path,
         )  # fmt: skip
-    before = _next(pair, old, "before")
+    known |= {"text": new.text, "was": old.text, **_next(pair, old, "before")}
+    known["zone"] = new.zone.key
     if old.zone.key != new.zone.key:
-        return pair.tell(
-            section, id,
-            N_("%(id)s: next on %(after)s (%(zone)s) instead of %(before)s (%(before_zone)s)."),
-            {**known, "before": before["before"], "before_zone": old.zone.key},
-            keys=keys, at=path, soon=pair.is_soon(old.next, new.next),
-        )  # fmt: skip
-    return pair.tell(
-        section, id, N_("%(id)s: next on %(after)s instead of %(before)s (%(zone)s)."),
-        {**known, "before": _short(before["before"], known["after"])},
-        keys=keys, at=path, soon=pair.is_soon(old.next, new.next),
-    )  # fmt: skip
+        template = N_(
+            "%(id)s: %(text)s (%(zone)s) instead of %(was)s (%(before_zone)s); "
+            "next on %(after)s instead of %(before)s."
+        )
+        known["before_zone"] = old.zone.key
+    else:
+        known["before"] = _short(known["before"], known["after"])
+        template = (
+            N_(
+                "%(id)s: %(text)s instead of %(was)s; "
+                "next on %(after)s instead of %(before)s (%(zone)s)."
+            )
+            if old.text != new.text
+            else N_("%(id)s: next on %(after)s instead of %(before)s (%(zone)s).")
+        )
+    soon = pair.is_soon(old.next, new.next)
+    return pair.tell(section, id, template, known, keys=keys, at=path, soon=soon)
 
 
 def _came(pair: Pair, section: str, id: str, path: Path, new: Timed) -> Iterator[Change]:
