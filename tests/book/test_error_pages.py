@@ -27,7 +27,6 @@ NOT_SHOWN = {
     "this page is nested too deeply": "the parser stops at a depth of its own before that",
     "this runbook has no such parameter": "said of a run that is started, not of a book",
     "is required": "said of a run that is started, not of a book",
-    "… is not a time zone; write Asia/Seoul": "a book's zones are looked at before the calendar",
     "a span ends after it starts, not … to …": "a mistake in the program, not in a book",
     "… does not open within 500 days of …; take dates out of the holidays":
         "asked at a certain time, not of a book",

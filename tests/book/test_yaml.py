@@ -68,7 +68,15 @@ SYNTAX = [
     ("a:\n\tb: 1", "f.yaml:2:1: a tab is used for indentation. indent with spaces."),
     ("a: b: c", "f.yaml:1:5: a colon stands where no key can be. put the text in quotes, or check "
      "the indentation of this line and the one above."),
-    ('a: "x', "f.yaml:1:6: a quoted text is not closed. close the quote."),
+    ('a: "x', "f.yaml:1:4: the quote opened here is not closed. close it on its line."),
+    ('a: "x\nb: 1\nc: "y"\nd: 2', "f.yaml:1:4: the quote opened here is not closed. close it on "
+     "its line."),
+    ("a: {b.c}/d\ne: 1", 'f.yaml:1:4: a value that begins with { needs quotes. write a: '
+     '"{b.c}/d".'),
+    ("a: {url: {o.u}/x, b: 1}", 'f.yaml:1:10: a value that begins with { needs quotes. write a: '
+     '{url: "{o.u}/x", b: 1}.'),
+    ('- [x] "y"  # done\n- z', "f.yaml:1:3: a value that begins with [ needs quotes. write - "
+     "'[x] \"y\"'."),
     ("a: 1\nb\nc: 2", "f.yaml:3:1: a colon is missing after a key. write key: value."),
     ("a: 1\n  b: 2\n c: 3", None),
     ("a:\n  b: 1\n c: 2", "f.yaml:3:2: the indentation does not fit the lines above. align it with "

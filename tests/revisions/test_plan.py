@@ -15,7 +15,8 @@ QUESTION = "```approval {#allow by=admin within=4h}\nMay it be removed?\n```\n"
 def test_a_routine_that_moves_is_told_by_both_schedules_and_their_next_times():
     (change,) = plan(HOUR_LATER).changes
     assert str(change) == (
-        "morning-check: every day 09:00 instead of every day 08:00; next on Mon 2026-11-23 09:00 instead of 08:00 (Asia/Seoul)."
+        "morning-check: every day 09:00 instead of every day 08:00; "
+        "next on Mon 2026-11-23 09:00 instead of 08:00 (Asia/Seoul)."
     )
     assert change.soon
     assert change.where == "book.yaml:36"
@@ -23,7 +24,7 @@ def test_a_routine_that_moves_is_told_by_both_schedules_and_their_next_times():
 
 def test_a_routine_on_fewer_days_is_not_told_as_one_that_only_moves_by_an_hour():
     old, new = ("every day 08:00", "weekdays 09:00"), ("every day 08:00", "every Monday 10:00")
-    (change,) = compare(book((old,)), book((new,)), NOW).changes
+    (change,) = compare(book(old), book(new), NOW).changes
     assert str(change) == (
         "morning-check: every Monday 10:00 instead of weekdays 09:00; "
         "next on Mon 2026-11-23 10:00 instead of 09:00 (Asia/Seoul)."
@@ -51,7 +52,7 @@ def test_another_time_zone_moves_every_schedule_of_the_book():
         assert [one for one in sentences if one.startswith(f"{id}: every ")], id
     assert (
         "morning-check: every day 08:00 (Europe/Berlin) instead of every day 08:00 (Asia/Seoul); "
-        "next on Mon 2026-11-23 08:00 instead of Mon 2026-11-23 08:00."
+        "next on Sun 2026-11-22 08:00 instead of Mon 2026-11-23 08:00."
     ) in sentences
 
 

@@ -52,7 +52,7 @@ def test_what_the_page_says_needs_approval_does():
 
 def test_the_json_on_the_page_is_that_of_the_plan_it_shows():
     shown = json.loads(PAGE.split("```json\n")[1].split("```")[0])
-    assert {name: shown.pop(name) for name in ("book", "old", "new")}
+    assert {name: shown.pop(name) for name in ("book", "old", "new", "held_since")}
     assert shown == as_data(plan(('"> 85%"', '"> 90%"')))
 
 

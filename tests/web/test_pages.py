@@ -89,9 +89,9 @@ async def test_a_quiet_day_says_so(calm: Rig, enter: Enter) -> None:
 @pytest.mark.parametrize(
     ("kind", "language", "said"),
     [
-        ("broken", "en", "7 checks are fine. The last edit of Shop does not run."),
-        ("broken", "ko", "점검 7개 정상. 가게의 마지막 편집이 실행되지 않습니다."),
-        ("gone", "en", "7 checks are fine. The source of Shop is not what runs."),
+        ("broken", "en", "7 checks are fine. The last edit of Online shop does not run."),
+        ("broken", "ko", "점검 7개 정상. 온라인 가게의 마지막 편집이 실행되지 않습니다."),
+        ("gone", "en", "7 checks are fine. The source of Online shop is not what runs."),
         ("rejected", "en", "7 checks are fine. Nothing needs you."),
     ],
 )

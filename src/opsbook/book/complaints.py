@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from opsbook.book.fields import ID_PATTERN, Named
 from opsbook.book.model import Sections
 from opsbook.book.positions import Mark, Path, Positions, dotted
-from opsbook.book.problems import Problem, suggestion
+from opsbook.book.problems import Problem, nearest, suggestion
 from opsbook.book.types import bare
 
 _EXPECTED: Mapping[str, tuple[str, str]] = {
@@ -68,11 +68,14 @@ def told(
     problems = []
     details = error.errors(include_url=False)
     places = {detail["loc"] for detail in details}
+    meant = set(_meant(details, model, also))
     for detail in details:
         if detail["type"] == "too_short" and _has_below(detail["loc"], places):
             continue  # it is short of the very items that are reported on their own
         if _is_told_of_its_key(detail):
             continue
+        if detail["type"] == "missing" and detail["loc"] in meant:
+            continue  # it is there, misspelt, and that is reported
         loc = tuple(part for part in detail["loc"] if part != "[key]")
         path = under + loc
         message, remedy = _sentence(detail, model, loc, also, whose)
@@ -86,6 +89,23 @@ def told(
         mark = (positions.key(path) if at_key else positions.value(path)) or Mark(main, 1, 1)
         problems.append(Problem(*mark, f"{subject}: {message}" if subject else message, remedy))
     return problems
+
+
+def _meant(
+    details: Iterable[ErrorDetails], model: type[BaseModel], also: Iterable[str]
+) -> Iterator[Path]:
+    """The keys that unknown ones most likely stand for, as paths."""
+    for detail in details:
+        *above, name = detail["loc"] or ("",)
+        if detail["type"] == "extra_forbidden":
+            near = nearest(str(name), _allowed(model, detail["loc"], also))
+            if near is not None:
+                yield (*above, near)
+
+
+def _allowed(model: type[BaseModel], loc: Path, also: Iterable[str]) -> set[str]:
+    """The keys that may stand where the one at `loc` does."""
+    return {*_keys(_model_at(model, loc[:-1])), *(also if len(loc) == 1 else ())}
 
 
 def _is_told_of_its_key(detail: ErrorDetails) -> bool:
@@ -121,10 +141,9 @@ def _sentence(
         case "missing":
             return f"{name!r} is missing", f"add {name}: with a value"
         case "extra_forbidden":
-            keys = {*_keys(_model_at(model, loc[:-1])), *(also if len(loc) == 1 else ())}
             whose = whose if len(loc) == 1 else "this place"
             return f"{whose} has no key {name!r}", suggestion(
-                name, keys, what="keys that may stand here"
+                name, _allowed(model, loc, also), what="keys that may stand here"
             )
         case "literal_error" | "enum":
             words = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))

@@ -42,12 +42,18 @@ class BookError(Invalid):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that a misspelt one most likely means, or None where none is like it."""
+    near = difflib.get_close_matches(word, sorted(set(known)), n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
 def suggestion(word: str, known: Iterable[str], *, what: str = "known here") -> str:
     """A remedy for a misspelt word: the nearest known one, or else the list of them."""
     names = sorted(set(known))
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]!r}?"
+    near = nearest(word, names)
+    if near is not None:
+        return f"did you mean {near!r}?"
     if not names:
         return "there are none yet: add one, or leave this out"
     listed = ", ".join(names[:12])
