@@ -44,3 +44,14 @@ def test_what_is_idle_and_what_is_assumed_is_told_and_is_no_mistake(tmp_path):
 def test_a_book_that_says_only_what_is_acted_on_has_no_remarks():
     answer = call("validate", BOOKS / "starter")
     assert answer.out.count("\n") == 1
+
+
+def test_a_password_in_a_contact_is_remarked_on_and_not_repeated(tmp_path):
+    people = "people:\n  operator:\n    name: Operator\n    contacts:\n      - {url}\n"
+    (tmp_path / "book.yaml").write_text(BOOK)
+    (tmp_path / "people.yaml").write_text(people.format(url="mailto://me:hidden@example.org"))
+    answer = call("validate", tmp_path)
+    assert "people.operator.contacts[0] (people.yaml:5)" in answer.out
+    assert "hidden" not in answer.out
+    (tmp_path / "people.yaml").write_text(people.format(url="ntfy://ntfy.example.org/operations"))
+    assert "contacts" not in call("validate", tmp_path).out

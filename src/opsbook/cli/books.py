@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from opsbook.book import Book, BookError, Problem, Vocabulary, load, read_folder
 from opsbook.book.positions import dotted
+from opsbook.book.sections.people import Contact
 from opsbook.cli import failure, output, words
 
 
@@ -61,7 +63,7 @@ def counts(book: Book) -> str:
 
 
 def remarks(book: Book) -> list[str]:
-    """Return what is no mistake and still worth knowing: what is idle, what nobody has decided."""
+    """Return what is no mistake and still worth knowing: idle, undecided, or readable by many."""
     told = []
     if book.idle:
         told.append(words.BOOK_IDLE.format(what=", ".join(book.idle)))
@@ -69,7 +71,20 @@ def remarks(book: Book) -> list[str]:
         if said.assumed:
             place = book.where(*path)
             told.append(words.BOOK_ASSUMED.format(place=place, what=dotted(path), why=said.reason))
+    told += [
+        words.BOOK_PASSWORD.format(place=book.where(*path), what=dotted(path))
+        for path, contact in _contacts(book)
+        if contact.url is not None and urlsplit(contact.url).password
+    ]
     return told
+
+
+def _contacts(book: Book) -> Iterator[tuple[tuple[str | int, ...], Contact]]:
+    for id, person in book.people.items():
+        for n, contact in enumerate(person.contacts):
+            yield ("people", id, "contacts", n), contact
+    for id, channel in book.channels.items():
+        yield ("channels", id, "to"), channel.to
 
 
 def as_data(one: Read) -> dict[str, Any]:

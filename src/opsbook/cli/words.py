@@ -89,6 +89,10 @@ PARAM_TWICE = "The parameter {name!r} is given twice."
 # validate
 BOOK_FINE = "{title} · {counts}"
 BOOK_IDLE = "read and shown, and nothing acts on it yet: {what}"
+BOOK_PASSWORD = (
+    "a password that every reader of the book can read: {what} ({place}); "
+    "write {{secret: env:NAME}}"
+)
 BOOK_ASSUMED = "assumed: {what} ({place}): {why}"
 VALID_BAD = "{problems} in {books}."
 
