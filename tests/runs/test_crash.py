@@ -104,7 +104,7 @@ class Dead:
             process.wait()
         if keeper_too:
             # The step may be quicker to note itself than its keeper to publish who it is.
-            await until(lambda: (self.scratch() / "pid.json").exists())
+            await until((self.scratch() / "pid.json").exists)
             pid = json.loads((self.scratch() / "pid.json").read_text())["keeper"]
             os.kill(pid, signal.SIGKILL)
             await until(lambda: not Path(f"/proc/{pid}").exists())
