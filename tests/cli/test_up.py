@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -91,8 +92,10 @@ def test_a_revision_that_waits_is_told_with_where_to_approve_it(book, data):
         answer.out.splitlines()[1],
     )
     assert server.call("plan", book, "-o", "json").json["held_since"]
-    deploy.write_text(deploy.read_text() + "\nOne more line.\n")
-    assert "was saved" not in server.call("plan", book).out
+    other = book.parent / "other"  # which nobody follows, and so nobody holds
+    shutil.copytree(book, other)
+    (other / "runbooks" / "deploy.md").write_text(deploy.read_text() + "\nOne more line.\n")
+    assert "was saved" not in server.call("plan", other).out
     assert server.stop() == 0
 
 
