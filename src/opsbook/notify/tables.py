@@ -35,3 +35,27 @@ page = table(
     sa.Column("read_at", Instant),
     sa.Column("error", sa.Text, nullable=False, default=""),
 )
+
+delivery = table(
+    "webhook_delivery",
+    id_column(),
+    # Stable: one event makes one delivery to one hook, however often it is handled; receivers get
+    # it as the delivery's id and can recognise a repetition by it.
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("book", sa.Text, nullable=False),
+    # The hook's name in the book; where it goes and its secret are looked up when it is sent.
+    sa.Column("hook", sa.Text, nullable=False, index=True),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("thread", sa.Text, index=True),
+    sa.Column("body", sa.Text, nullable=False),
+    # queued → sending → sent; sending → retry → sending …; at last failed
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("repeated", sa.Boolean, nullable=False, default=False),
+    sa.Column("next_at", Instant),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("sent_at", Instant),
+    # What the last attempt was answered with.
+    sa.Column("status", sa.Integer),
+    sa.Column("error", sa.Text, nullable=False, default=""),
+)

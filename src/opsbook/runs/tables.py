@@ -38,6 +38,18 @@ run = table(
     sa.Column("finished_at", Instant),
     # Until when its main steps must be over.
     sa.Column("deadline_at", Instant),
+    # Its own day, from which phases are counted: 2026-03-31, in the book's zone.
+    sa.Column("day", sa.Text, nullable=False, server_default=""),
+    # Whether what its main steps did is to be undone once they are over, where they did not succeed.
+    sa.Column("undo", sa.Boolean, nullable=False, server_default=sa.true()),
+    # Who looks after it: whoever started it, until somebody takes it over.
+    sa.Column("steered_by", sa.Text, nullable=False, server_default=""),
+    # The run one of whose steps it is, and how many such runs it lies in.
+    sa.Column("parent_id", Id, index=True),
+    sa.Column("depth", sa.Integer, nullable=False, server_default="0"),
+    # The run it repeats, from which step on.
+    sa.Column("rerun_of", Id),
+    sa.Column("rerun_from", sa.Text, nullable=False, server_default=""),
     sa.Index("ix_run_of_runbook", "book", "runbook"),
 )
 
@@ -46,6 +58,11 @@ step = table(
     id_column(),
     sa.Column("run_id", Id, sa.ForeignKey("run.id"), nullable=False),
     sa.Column("position", sa.Integer, nullable=False),
+    # A repeated step has a row for each item besides its own, counted from 1, with a position behind
+    # all steps and a key that is the step's and the number: move[2].
+    sa.Column("part_of", Id),
+    sa.Column("item", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("value", sa.Text),
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
@@ -56,6 +73,8 @@ step = table(
     sa.Column("started_at", Instant),
     sa.Column("finished_at", Instant),
     sa.Column("message", sa.Text, nullable=False, default=""),
+    # How often it has failed since it was last begun by a person or by the run.
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     sa.UniqueConstraint("run_id", "position"),
 )
 
@@ -98,15 +117,56 @@ wait = table(
     id_column(),
     sa.Column("run_id", Id, sa.ForeignKey("run.id"), nullable=False, index=True),
     sa.Column("step_id", Id, sa.ForeignKey("run_step.id"), nullable=False),
-    # approval | person (a manual step) | decision (an interrupted step) | check | time
+    # approval | person (a manual step) | decision (an interrupted or failed step) | check | time |
+    # run (a run of its own)
     sa.Column("kind", sa.Text, nullable=False),
+    # The role that may answer, or several with commas between them; None for anybody who may.
     sa.Column("role", sa.Text),
     sa.Column("approval_id", Id, index=True),
     sa.Column("since", Instant, nullable=False),
     # Until when it may last, as people are told; and when the engine looks at it by itself.
     sa.Column("due_at", Instant),
     sa.Column("wake_at", Instant, index=True),
-    # retry | skip | fail: what a person chose for an interrupted step. The first one counts.
+    # When those who can answer are told once more that it ends; None once they were.
+    sa.Column("remind_at", Instant, index=True),
+    # retry | skip | fail | stop: what a person chose for such a step. The first one counts.
     sa.Column("answer", sa.Text),
     sa.Column("data", sa.JSON, nullable=False),
+)
+
+secret = table(
+    "run_secret",
+    id_column(),
+    # A secret parameter or saved value, sealed with a key that is not in the database; it goes when
+    # the run ends.
+    sa.Column("run_id", Id, sa.ForeignKey("run.id"), nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("sealed", sa.Text, nullable=False),
+    sa.UniqueConstraint("run_id", "name"),
+)
+
+evidence = table(
+    "run_evidence",
+    id_column(),
+    sa.Column("run_id", Id, sa.ForeignKey("run.id"), nullable=False, index=True),
+    sa.Column("step_id", Id, sa.ForeignKey("run_step.id"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("media_type", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    # SHA-256 of the content, in hexadecimal; the audit chain has it as well.
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("added_by", sa.Text, nullable=False),
+    sa.Column("added_at", Instant, nullable=False),
+)
+
+person_done = table(
+    "run_confirmation",
+    id_column(),
+    # Who has said that a manual step is done, where several people have to.
+    sa.Column("step_id", Id, sa.ForeignKey("run_step.id"), nullable=False, index=True),
+    sa.Column("account_id", Id, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.UniqueConstraint("step_id", "account_id"),
 )
