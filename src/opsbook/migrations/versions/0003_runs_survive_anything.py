@@ -127,7 +127,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_run_evidence_run_id"), "run_evidence", ["run_id"], unique=False)
     op.add_column("run", sa.Column("day", sa.Text(), server_default="", nullable=False))
     op.add_column(
-        "run", sa.Column("undo", sa.Boolean(), server_default=sa.text("1"), nullable=False)
+        "run", sa.Column("undo", sa.Boolean(), server_default=sa.true(), nullable=False)
     )
     op.add_column("run", sa.Column("steered_by", sa.Text(), server_default="", nullable=False))
     op.add_column(
