@@ -50,7 +50,7 @@ def between_approval_and_run() -> None:
     """Somebody has approved; the run does not know yet."""
     from opsbook.runs import Engine
 
-    dies(Engine, "_approval_decided", lambda *_: True)
+    dies(Engine, "_answered", lambda _, tx, event, now: event.kind == "approval.decided")
 
 
 def between_repair_and_record() -> None:

@@ -10,8 +10,10 @@ checks see (`checks`), and any step that knows a domain: domains register theirs
 """
 
 from opsbook.runs.answers import cancel, confirm, decide
+from opsbook.runs.attaching import attach, evidence, evidence_content
 from opsbook.runs.engine import Engine
 from opsbook.runs.errors import (
+    CannotResume,
     CannotRun,
     NoSuchRun,
     NotWaiting,
@@ -20,21 +22,33 @@ from opsbook.runs.errors import (
     WrongParameters,
 )
 from opsbook.runs.kinds import STEP_KINDS
+from opsbook.runs.reminding import Reminding
+from opsbook.runs.resuming import rerun, resume
 from opsbook.runs.starting import start
+from opsbook.runs.steering import comment, take_over
 from opsbook.runs.telling import Telling
 
 __all__ = [
     "STEP_KINDS",
+    "CannotResume",
     "CannotRun",
     "Engine",
     "NoSuchRun",
     "NotWaiting",
     "Over",
+    "Reminding",
     "Telling",
     "UnknownRunbook",
     "WrongParameters",
+    "attach",
     "cancel",
+    "comment",
     "confirm",
     "decide",
+    "evidence",
+    "evidence_content",
+    "rerun",
+    "resume",
     "start",
+    "take_over",
 ]

@@ -2,7 +2,7 @@
 
 Three loops, all of the server that decides. *runs* starts a drive for every run that is queued or
 running and has none. *run-waits* looks at waits whose time has come and makes the looks that check
-steps ask for. *run-approvals* hears of decided approvals. Nothing is kept in memory that the rows
+steps ask for. *run-approvals* hears of decided approvals and of runs that others wait for. Nothing is kept in memory that the rows
 do not say, so a start, a take-over and a wake-up are the same thing.
 """
 
@@ -25,17 +25,19 @@ from opsbook.base.hub import Hub
 from opsbook.base.lease import Lease
 from opsbook.base.loops import Loops
 from opsbook.base.places import Places
+from opsbook.base.sealing import Sealer
 from opsbook.book.library import Library
 from opsbook.checks import Scheduler
 from opsbook.runs import store
 from opsbook.runs.drive import Drive, Room, Tools
 from opsbook.runs.errors import LeaseLost
 from opsbook.runs.feed import Piece, feed
-from opsbook.runs.journal import Story, wake
+from opsbook.runs.journal import Story
 from opsbook.runs.kinds.kind import earliest
 from opsbook.runs.known import Known
 from opsbook.runs.rubbish import Rubbish
 from opsbook.runs.supervisor import Spawner
+from opsbook.runs.waking import wake
 
 STEPS_AT_ONCE: Final = 64
 DRIVES_AT_ONCE: Final = 256
@@ -51,7 +53,9 @@ class Engine:
         scheduler: Scheduler, places: Places, spawner: Spawner, lease: Lease, hub: Hub, *,
         steps_at_once: int = STEPS_AT_ONCE,
         secrets: Callable[[], tuple[str, ...]] | None = None,
+        sealer: Sealer | None = None,
     ) -> None:  # fmt: skip
+        self.sealer = sealer or Sealer.of_file(places.seal_key)
         self.database = database
         self.library = library
         self.loops = loops
@@ -61,7 +65,7 @@ class Engine:
         self.places = places
         self.trouble: dict[int, str] = {}
         self.approvals = events.Consumer(
-            "runs", frozenset({"approval.decided"}), self._approval_decided
+            "runs", frozenset({"approval.decided", "run.finished"}), self._answered
         )
         self._room = Room(steps_at_once)
         self._rubbish = Rubbish(lambda: bool(self._drives))
@@ -69,7 +73,7 @@ class Engine:
             database=database, library=library, clock=clock, places=places, spawner=spawner,
             lease=lease, host=socket.gethostname(),
             secrets=secrets or Known(library, places, database.url),
-            discard=self._rubbish.add, room=self._room,
+            discard=self._rubbish.add, room=self._room, sealer=self.sealer,
         )  # fmt: skip
         self._drives: dict[int, tuple[Drive, asyncio.Task[None]]] = {}
         self._hungry: set[int] = set()
@@ -128,6 +132,9 @@ class Engine:
         for run_id in cancelled:
             if run_id in self._drives:
                 await self._drives[run_id][0].cancel()
+        for drive, _ in self._drives.values():
+            if drive.paused:
+                drive.look()
         return min((self._resting[run_id][1] for run_id in resting), default=None)
 
     async def _drive(self, drive: Drive) -> None:
@@ -156,11 +163,15 @@ class Engine:
     # ---- runs that wait ----
 
     async def tick_approvals(self, now: datetime) -> datetime | None:
-        """Hear of approvals that were decided or have expired."""
+        """Hear of approvals that were decided or have expired, and of runs that have ended."""
         return await events.drain(self.database, self.approvals, now)
 
-    def _approval_decided(self, tx: Transaction, event: events.Event, now: datetime) -> None:
-        run_id = store.run_of_approval(tx, event.data["approval_id"])
+    def _answered(self, tx: Transaction, event: events.Event, now: datetime) -> None:
+        """Wake the run that waited for an approval, or for another run."""
+        if event.kind == "run.finished":
+            run_id = store.waiting_parent(tx, event.data["run"])
+        else:
+            run_id = store.run_of_approval(tx, event.data["approval_id"])
         if run_id is not None:
             wake(tx, now, store.lock_run(tx, run_id))
 
@@ -183,6 +194,8 @@ class Engine:
             elif one["id"] not in self._looks:
                 self._looks[one["id"]] = asyncio.create_task(self._look(one))
         for run_id in sorted(heard):
+            if run_id in self._drives:
+                self._drives[run_id][0].look()
             await self._heard(run_id)
         following = await self.database.read(lambda tx: store.next_wake(tx, now))
         return earliest(following, now + SOON if len(due) == DRIVES_AT_ONCE else None)

@@ -27,7 +27,7 @@ class WrongParameters(Invalid):
 
 
 class CannotRun(Invalid):
-    """The runbook asks for what runs cannot do yet; ``details["problems"]`` has what, one each."""
+    """The runbook cannot be run like this; ``details["problems"]`` has why, one each."""
 
 
 class KeyReused(Conflict):
@@ -40,6 +40,10 @@ class NotWaiting(Conflict):
 
 class Over(Conflict):
     """The run is over, or on its way there."""
+
+
+class CannotResume(Conflict):
+    """The run cannot go on, or be repeated from there."""
 
 
 class LeaseLost(OpsbookError):

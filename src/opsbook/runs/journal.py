@@ -12,8 +12,7 @@ move never pass each other.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -23,17 +22,18 @@ import sqlalchemy as sa
 from opsbook import audit
 from opsbook.access import approvals
 from opsbook.audit.entries import SERVER
-from opsbook.base import events
 from opsbook.base.database import Transaction
 from opsbook.base.errors import Bug
 from opsbook.base.quantities import format_duration
 from opsbook.book import Step
 from opsbook.book.library import Library
-from opsbook.runs import model, rows, store
+from opsbook.runs import items, model, pausing, rows, sealed, store
+from opsbook.runs.children import cancel_child
 from opsbook.runs.kinds import STEP_KINDS
 from opsbook.runs.kinds.approval import Approval, ask_leave
-from opsbook.runs.kinds.kind import Asking, Ended, Pause, Place, waits_for
+from opsbook.runs.kinds.kind import Asking, Ended, Pause, Place, earliest, plain, waits_for
 from opsbook.runs.tables import attempt, run, step, wait
+from opsbook.runs.waking import announce
 
 Row = dict[str, Any]
 AGAIN: Final = timedelta(seconds=30)
@@ -43,12 +43,16 @@ MOST_REPEATS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """Whose hand writes: the epoch of its lease, its machine, and where scratch folders go."""
+    """Whose hand writes: the epoch of its lease, its machine, and where scratch folders go.
+
+    `places` is how many steps it may begin to execute, `followed` which it follows already.
+    """
 
     epoch: int
     host: str
     scratch: Path
-    may_execute: bool
+    places: int
+    followed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Execution:
     place: Place
     attempt: Row
     allowed: timedelta
+    sealed: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class Recovery:
 
     place: Place
     attempt: Row
+    sealed: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +83,15 @@ class Clearing:
     choice: str
 
 
-@dataclass(frozen=True, slots=True)
-class NoRoom:
-    """The next step has to wait until another has ended."""
+Task = Execution | Recovery | Clearing
 
 
-Task = Execution | Recovery | Clearing | NoRoom
+@dataclass(slots=True)
+class Turn:
+    """What is to be done outside of the transaction; `hungry` for a step without a place."""
+
+    tasks: list[Task] = field(default_factory=list)
+    hungry: bool = False
 
 
 class Story:
@@ -104,7 +113,8 @@ class Story:
         self.now = now
         self.run = row = store.lock_run(tx, run_id)
         self.book = library.at(tx, row["revision"])
-        self.written = {one.key: one for one in self.book.runbooks[row["runbook"]].steps}
+        self.runbook = self.book.runbooks[row["runbook"]]
+        self.written = {one.key: one for one in self.runbook.steps}
         self.steps = store.step_rows(tx, row["id"]) if steps is None else steps
         paused = any(one["state"] in {"waiting", "interrupted"} for one in self.steps)
         found = store.wait_rows(tx, row["id"]) if paused else []
@@ -119,9 +129,13 @@ class Story:
             raise Bug(f"Run {self.run['id']} has no step {key!r}.")
         return found
 
-    def place(self, key: str) -> Place:
+    def known(self, row: Row) -> Step:
+        """The step of the book that a row stands for, or is an item of."""
+        return self.written[items.step_of(row["key"])]
+
+    def place(self, row: Row) -> Place:
         """What a kind is told about a step."""
-        return Place(self.book, self.run, self.written[key], self.row(key))
+        return Place(self.book, self.run, self.known(row), row)
 
     @property
     def late(self) -> bool:
@@ -129,10 +143,19 @@ class Story:
         deadline = self.run["deadline_at"]
         return deadline is not None and self.now >= deadline and self.run["ending"] is None
 
-    def situation(self) -> model.Situation:
+    @property
+    def stopping(self) -> bool:
+        """Whether its main steps are to end."""
+        return bool(self.run["cancelling"]) or self.late
+
+    @property
+    def at_once(self) -> int:
+        """How many steps of it may be executed at the same time, at most."""
+        return max((one.at_once for one in self.runbook.steps if one.each), default=1)
+
+    def situation(self, followed: frozenset[str] = frozenset()) -> model.Situation:
         """What the decision is made of."""
-        row = self.run
-        deadline, created = row["deadline_at"], row["created_at"]
+        row, limit = self.run, self.runbook.timeout
         return model.Situation(
             steps=[self._standing(one) for one in self.steps],
             attended=row["attended"],
@@ -141,59 +164,101 @@ class Story:
             ending=row["ending"],
             reason=row["reason"],
             late=self.late,
-            limit=format_duration(deadline - created) if deadline is not None else "",
+            limit=format_duration(limit) if limit is not None else "",
+            undo=row["undo"],
+            variables=plain(row),
+            followed=followed,
         )
 
     def _standing(self, row: Row) -> model.Standing:
-        known = self.written[row["key"]]
+        known = self.known(row)
         asked = self.waits.get(row["id"])
+        begins = pausing.begins(self.book, known, self.run["day"]) if known.day else None
         return model.Standing(
             key=row["key"], title=row["title"], phase=row["phase"], rollback_of=known.rollback_of,
             effect=row["effect"], waits_for=waits_for(STEP_KINDS[row["kind"]]), state=row["state"],
             begun=row["started_at"] is not None, answer=asked["answer"] if asked else None,
-            message=row["message"],
+            message=row["message"], when=known.when, on_fail=known.on_fail,
+            on_cancel=known.on_cancel, early=begins is not None and self.now < begins,
+            recalled=bool(asked and asked["data"].get("recalled")),
+            repeats=known.each is not None and row["part_of"] is None, at_once=known.at_once,
+            part_of=items.step_of(row["key"]) if row["part_of"] is not None else None,
         )  # fmt: skip
 
     # ---- moving on ----
 
-    def advance(self, hand: Hand) -> Task | None:
-        """Do all that needs no more than this transaction; return what does, or None to rest."""
+    def advance(self, hand: Hand) -> Turn:
+        """Do all that needs no more than this transaction; return what does, nothing to rest."""
         self.hear()
+        turn = Turn()
+        followed = set(hand.followed)
         while True:
-            match model.next_move(self.situation()):
+            move = model.next_move(self.situation(frozenset(followed)))
+            match move:
+                case model.Execute(key) if len(followed) - len(hand.followed) >= hand.places:
+                    turn.hungry = True
+                    return turn
                 case model.Execute(key):
-                    return self.intend(key, hand) if hand.may_execute else NoRoom()
+                    turn.tasks.append(self.intend(key, hand))
+                    followed.add(key)
                 case model.Follow(key):
-                    return self._adopt(key, hand)
+                    turn.tasks.append(self._adopt(key, hand))
+                    followed.add(key)
                 case model.Clear(key, choice):
-                    return self._to_clear(key, choice)
-                case model.Wait(key):
-                    self._ask(key)
-                case model.AskLeave(key):
-                    self._ask_leave(key)
-                case model.Skip(key, reason):
-                    self.end_step(self.row(key), "skipped", reason)
-                case model.Conclude(ending, reason):
-                    self._conclude(ending, reason)
+                    turn.tasks.append(self._to_clear(key, choice))
+                    followed.add(key)
+                case model.Conclude(ending, reason, undo):
+                    self._conclude(ending, reason, undo)
                 case model.Finish(state, reason):
                     self._finish(state, reason)
-                    return None
+                    return turn
                 case model.Nothing():
-                    self._rest()
-                    return None
+                    if not followed:
+                        self._rest()
+                    return turn
+                case _:
+                    self._step_on(move)
+
+    def _step_on(self, move: model.Move) -> None:
+        """A move that is about one step and needs nothing but its rows."""
+        match move:
+            case model.Wait(key):
+                self._ask(self.row(key))
+            case model.Postpone(key):
+                self._postpone(self.row(key))
+            case model.Expand(key):
+                self._expand(self.row(key))
+            case model.Gather(key, state, reason):
+                self._gather(self.row(key), state, reason)
+            case model.Recall(key):
+                self._recall(self.row(key))
+            case model.AskLeave(key):
+                self._ask_leave(self.row(key))
+            case model.Settle(key, choice):
+                self.decided(self.row(key), choice)
+            case model.Skip(key, reason):
+                self.end_step(self.row(key), "skipped", reason)
+            case model.Fail(key, reason):
+                self.failed(self.row(key), reason)
+            case _:
+                raise Bug(f"Run {self.run['id']} cannot {move!r}.")
 
     def hear(self) -> bool:
         """Look at everything that is waited for; True when a step has its answer.
 
-        Persons' decisions about interrupted steps are not among it: what they mean is up to the
-        model. A wait that was to be looked at by now and goes on is looked at again later.
+        Persons' decisions about steps are not among it: what they mean is up to the model. A wait
+        that was to be looked at by now and goes on is looked at again later.
         """
         heard = False
         for asked in list(self.waits.values()):
             row = next(one for one in self.steps if one["id"] == asked["step_id"])
+            if asked["data"].get("again"):
+                heard = self._again(row, asked) or heard
+                continue
             leave = bool(asked["data"].get("leave"))
-            kind = LEAVE if leave else _asking(row["kind"]) if row["state"] == "waiting" else None
-            match kind and kind.look(self.tx, self.now, self.place(row["key"]), asked):
+            asking = row["state"] == "waiting" and asked["kind"] != "decision"
+            kind = LEAVE if leave else _asking(row["kind"]) if asking else None
+            match kind and kind.look(self.tx, self.now, self.place(row), asked):
                 case Ended() as ended:
                     self._leave(row, ended) if leave else self._ended(row, ended)
                     heard = True
@@ -203,27 +268,97 @@ class Story:
                     store.postpone(self.tx, asked["id"], self.now + AGAIN)
         return heard
 
-    def _ask(self, key: str) -> None:
-        row = self.row(key)
-        match _asking(row["kind"]).begin(self.tx, self.now, self.place(key)):
+    def _again(self, row: Row, asked: Row) -> bool:
+        """A step that waits for its day, or before it is tried again: whether that time is over."""
+        if asked["due_at"] is not None and self.now < asked["due_at"]:
+            return False
+        self._unpause(row)
+        self._set_step(row, state="pending")
+        return True
+
+    def _ask(self, row: Row) -> None:
+        match _asking(row["kind"]).begin(self.tx, self.now, self.place(row)):
             case Ended() as ended:
+                self._begin()
                 self._ended(row, ended)
             case Pause() as pause:
                 self._begin()
-                self._set_step(row, state="waiting", started_at=self.now)
+                self._set_step(
+                    row, state="waiting", started_at=row["started_at"] or self.now, message=""
+                )
                 self._pause(row, pause)
 
-    def _ask_leave(self, key: str) -> None:
-        row = self.row(key)
+    def _postpone(self, row: Row) -> None:
+        until = pausing.begins(self.book, self.known(row), self.run["day"])
+        self._begin()
+        self._set_step(row, state="waiting")
+        self._pause_until(row, until, {"again": "day"})
+
+    def _pause_until(self, row: Row, until: datetime | None, data: dict[str, Any]) -> None:
+        wake = earliest(until, self.place(row).deadline)
+        self._pause(row, Pause("time", due_at=until, wake_at=wake, data=data))
+
+    def _expand(self, row: Row) -> None:
+        """Write a row for each item; from here on the items are what moves."""
+        known = self.known(row)
+        try:
+            found = items.of(self.runbook, known.each or "", plain(self.run))
+        except items.TooMany as error:
+            self.failed(row, error.message)
+            return
+        self._begin()
+        if not found:
+            self.end_step(row, "succeeded", f"nothing to do: {known.each} is empty")
+            return
+        last = max(one["position"] for one in self.steps)
+        made = [
+            {
+                **{name: row[name] for name in ("run_id", "kind", "effect", "phase")},
+                "position": last + number, "part_of": row["id"], "item": number, "value": value,
+                "key": items.key(row["key"], number), "state": "pending",
+                "title": f"{row['title']} ({value[:60]})",
+            }
+            for number, value in enumerate(found, 1)
+        ]  # fmt: skip
+        self.tx.execute(sa.insert(step), made)
+        self._set_step(row, state="running", started_at=row["started_at"] or self.now)
+        self.record("step.started", row, items=len(made))
+        self.steps[:] = store.step_rows(self.tx, self.run["id"])
+
+    def _gather(self, row: Row, state: str, reason: str) -> None:
+        """All items are over, or none of them goes on."""
+        mine = [one for one in self.steps if one["part_of"] == row["id"]]
+        for one in mine:
+            if one["state"] in {"waiting", "interrupted"}:
+                self.end_step(one, "cancelled", one["message"])
+        self._skip([one for one in mine if one["state"] == "pending"])
+        known = self.known(row)
+        if known.save is not None and state == "succeeded":
+            value, saved = items.gathered(self.run["saved"], known.save, len(mine))
+            self._set_run(saved={**saved, known.save: value})
+        if state == "failed":
+            self.failed(row, reason)
+        else:
+            self.end_step(row, state, reason or f"{len(mine)} done")
+
+    def _recall(self, row: Row) -> None:
+        """End the run that a step waits for; the step ends with it."""
+        asked = self.waits[row["id"]]
+        cancel_child(self.tx, self.now, asked["data"]["run"], f"run {self.run['id']} ends")
+        data = {**asked["data"], "recalled": True}
+        store.note(self.tx, asked["id"], data)
+        asked["data"] = data
+
+    def _ask_leave(self, row: Row) -> None:
         changing = [
-            self.written[one["key"]]
+            self.known(one)
             for one in self.steps
             if one["state"] == "pending" and one["phase"] == row["phase"]
             and one["effect"] == "change" and waits_for(STEP_KINDS[one["kind"]]) is None
         ]  # fmt: skip
         self._begin()
         self._set_step(row, state="waiting")
-        self._pause(row, ask_leave(self.tx, self.now, self.place(key), changing))
+        self._pause(row, ask_leave(self.tx, self.now, self.place(row), changing))
 
     def _leave(self, row: Row, ended: Ended) -> None:
         """The run was told whether it may change something."""
@@ -239,11 +374,16 @@ class Story:
     def _ended(self, row: Row, ended: Ended) -> None:
         if ended.leave and self.run["leave"] != "granted":
             self._set_run(leave=ended.leave)
-        self.end_step(row, ended.state, ended.message)
+        if ended.state == "succeeded":
+            self.end_step(row, "succeeded", ended.message)
+        elif row["phase"] == "main" and self.run["cancelling"]:
+            self.end_step(row, "cancelled", ended.message)
+        else:
+            self.failed(row, ended.message)
 
     def intend(self, key: str, hand: Hand) -> Execution:
         """Write down that the step is about to be executed; only then may it be."""
-        row, known = self.row(key), self.written[key]
+        row = self.row(key)
         again = store.last_attempt(self.tx, row["id"]) if row["started_at"] is not None else None
         name = f"{self.run['id']}-{row['position']}-{secrets.token_hex(6)}"
         made: Row = {
@@ -261,14 +401,18 @@ class Story:
         self._begin()
         self._set_step(row, state="running", started_at=row["started_at"] or self.now, message="")
         self.record("step.started", row, attempt=made["number"])
-        return Execution(self.place(key), made, self._allowed(known))
+        return Execution(self.place(row), made, self._allowed(self.known(row)), self._sealed())
 
     def _allowed(self, known: Step) -> timedelta:
         deadline = self.run["deadline_at"] if known.phase == "main" else None
         left = deadline - self.now if deadline is not None else known.timeout
         return min(known.timeout, left)
 
-    def _adopt(self, key: str, hand: Hand) -> Task | None:
+    def _sealed(self) -> dict[str, str]:
+        """The run's secret values, still sealed."""
+        return sealed.stored(self.tx, self.run["id"]) if sealed.has_any(self.runbook) else {}
+
+    def _adopt(self, key: str, hand: Hand) -> Recovery:
         """Take over an attempt: from now on only an outcome with this hand's epoch is accepted."""
         row = self.row(key)
         found = store.open_attempt(self.tx, row["id"])
@@ -276,30 +420,34 @@ class Story:
             raise Bug(f"Step {key} of run {self.run['id']} runs and has no open attempt.")
         rows.claim(self.tx, attempt, found["id"], {"epoch": found["epoch"]}, epoch=hand.epoch)
         stored = store.output_end(self.tx, found["id"])
-        return Recovery(self.place(key), {**found, "epoch": hand.epoch, "stored": stored})
+        tried = {**found, "epoch": hand.epoch, "stored": stored}
+        return Recovery(self.place(row), tried, self._sealed())
 
     def _to_clear(self, key: str, choice: str) -> Clearing:
-        found = store.last_attempt(self.tx, self.row(key)["id"])
+        row = self.row(key)
+        found = store.last_attempt(self.tx, row["id"])
         if found is None:
             raise Bug(f"Step {key} of run {self.run['id']} was interrupted without an attempt.")
-        return Clearing(self.place(key), found, choice)
+        return Clearing(self.place(row), found, choice)
 
-    def _conclude(self, ending: model.Ending, reason: str) -> None:
+    def _conclude(self, ending: model.Ending, reason: str, undo: bool) -> None:
         """The main steps are over: close what is open of them."""
-        self._set_run(ending=ending, reason=reason)
+        self._set_run(ending=ending, reason=reason, undo=self.run["undo"] and undo)
         for row in self.steps:
             if row["phase"] == "main" and row["state"] in {"waiting", "interrupted"}:
-                self.end_step(row, "cancelled", "")
+                self.end_step(row, "cancelled", row["message"])
         self._skip_pending("main")
 
     def _finish(self, state: model.Ending, reason: str) -> None:
         self._skip_pending("rollback", "finally")
         self._set_run(state=state, reason=reason, finished_at=self.now)
+        if sealed.has_any(self.runbook):
+            sealed.erase(self.tx, self.run["id"])
         audit.record(
             self.tx, self.now, SERVER, f"run.{state}", f"run:{self.run['id']}",
             thread=self.run["thread"], data={"reason": reason},
         )  # fmt: skip
-        announce(self.tx, self.now, "run.finished", self.run)
+        announce(self.tx, self.now, "run.finished", self.run, parent=self.run["parent_id"])
 
     def _rest(self) -> None:
         """Nothing to do: from here on the run is rows and nothing else."""
@@ -318,7 +466,7 @@ class Story:
         it may be what brings the server down; one that ran on another machine is too, since nobody
         here can see whether it still runs.
         """
-        policy = self.written[row["key"]].interrupted
+        policy = self.known(row).interrupted
         worn = policy == "retry" and store.interruptions(self.tx, row["id"]) >= MOST_REPEATS
         asks = policy == "ask" or worn or elsewhere
         self._set_step(row, state="interrupted", message=told)
@@ -334,20 +482,60 @@ class Story:
         deadline: datetime | None = self.run["deadline_at"]
         return deadline if row["phase"] == "main" and self.run["ending"] is None else None
 
+    def failed(self, row: Row, message: str) -> None:
+        """A step has failed: it is tried again, somebody is asked, or that was it."""
+        known = self.known(row)
+        failures = row["failures"] + 1
+        ends = row["phase"] == "main" and self.stopping
+        if failures <= known.retry and not ends:
+            pause = pausing.before_try(known, failures)
+            self._unpause(row)
+            self._set_step(row, failures=failures, message=message,
+                           state="waiting" if pause else "pending")  # fmt: skip
+            self.record("step.failed_once", row, message=message, failures=failures)
+            if pause:
+                self._pause_until(row, self.now + pause, {"again": "retry", "why": message})
+            return
+        whole = known.each is None or row["part_of"] is not None
+        if known.on_fail == "ask" and not ends and whole and row["phase"] == "main":
+            due = self._due(row)
+            self._unpause(row)
+            started = row["started_at"] or self.now
+            self._set_step(row, failures=failures, message=message, state="waiting",
+                           started_at=started)  # fmt: skip
+            data = {"failed": True, "why": message}
+            self._pause(row, Pause("decision", due_at=due, wake_at=due, data=data))
+            self.record("step.failed_and_asks", row, message=message)
+            announce(self.tx, self.now, "run.asks", self.run, step=row["key"])
+            return
+        self.end_step(row, "failed", message)
+
     def cleared(self, key: str, choice: str) -> None:
         """Nothing of the old tree is left: do with the step as was chosen."""
-        row = self.row(key)
+        self.decided(self.row(key), choice)
+
+    def decided(self, row: Row, choice: str) -> None:
+        """Do with an interrupted or failed step as a person, or its rule, has chosen."""
         asked = self.waits.get(row["id"])
         by = asked["data"].get("by", "") if asked else ""
+        knew = bool(asked and asked["data"].get("failed"))
         said = f" by {by}" if by else ""
         match choice:
             case "retry":
                 self._unpause(row)
-                self._set_step(row, state="pending", message="")
+                self._set_step(row, state="pending", message="", failures=0)
             case "skip":
-                self.end_step(row, "skipped", f"taken as done{said}")
+                words = "left as it failed" if knew else "taken as done"
+                self.end_step(row, "skipped", f"{words}{said}")
+            case "fail" | "stop" if knew:
+                if choice == "stop":
+                    self._set_run(undo=False)
+                self.end_step(row, "failed", row["message"])
             case "fail":
                 self.end_step(row, "failed", f"{row['message']}; failed{said or ' by its rule'}")
+            case "stop":
+                self._set_run(undo=False)
+                self.end_step(row, "failed", f"{row['message']}; stopped{said}")
             case _:
                 self.end_step(row, "cancelled", row["message"])
 
@@ -360,8 +548,15 @@ class Story:
         self._set_step(row, **values)
         self.record(f"step.{state}", row, message=message)
 
-    def save(self, name: str, value: str) -> None:
-        """Keep what a step saved for the steps after it."""
+    def save(self, row: Row, name: str, value: str) -> None:
+        """Keep what a step saved for the steps after it; an item's, until all items are over.
+
+        A secret value comes sealed, and lies beside the other secrets of the run.
+        """
+        if getattr(self.known(row), "secret", False):
+            sealed.replace(self.tx, self.run["id"], name, value)
+            return
+        name = items.key(name, row["item"]) if row["part_of"] is not None else name
         self._set_run(saved={**self.run["saved"], name: value})
 
     def record(self, action: str, row: Row, **data: Any) -> None:
@@ -389,7 +584,11 @@ class Story:
         self.tx.touch(f"run:{self.run['id']}")
 
     def _skip_pending(self, *phases: str) -> None:
-        left = [row for row in self.steps if row["phase"] in phases and row["state"] == "pending"]
+        self._skip(
+            [row for row in self.steps if row["phase"] in phases and row["state"] == "pending"]
+        )
+
+    def _skip(self, left: list[Row]) -> None:
         for row in left:
             row["state"] = "skipped"
         if left:
@@ -403,6 +602,7 @@ class Story:
             "approval_id": pause.approval_id,
             "due_at": pause.due_at,
             "wake_at": pause.wake_at,
+            "remind_at": pause.remind_at,
             "data": pause.data,
         }
         known = self.waits.get(row["id"])
@@ -429,21 +629,6 @@ class Story:
                 asked = approvals.get(self.tx, known["approval_id"])
                 if asked is not None and asked["state"] == "open":
                     approvals.void(self.tx, self.now, asked["id"], "cancelled")
-
-
-def wake(tx: Transaction, now: datetime, row: Mapping[str, Any]) -> None:
-    """Let the engine look at a run again; it says by itself what has changed."""
-    if rows.claim(tx, run, row["id"], {"state": "waiting"}, state="running"):
-        announce(tx, now, "run.changed", {**row, "state": "running"})
-    tx.touch("runs", f"run:{row['id']}")
-
-
-def announce(
-    tx: Transaction, now: datetime, kind: str, row: Mapping[str, Any], **more: Any
-) -> None:
-    """Tell the other packages, in the transaction of what happened."""
-    told = {name: row[name] for name in ("state", "trigger", "thread", "book")}
-    events.publish(tx, now, kind, f"run:{row['id']}", {"run": row["id"], **told, **more})
 
 
 def _asking(kind: str) -> Asking:

@@ -17,7 +17,11 @@ KILLED_BY_SIGNAL = "ended by signal {}"
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """It has an outcome. `saved` is the value it saved, `fault` why that was not possible."""
+    """It has an outcome.
+
+    `saved` is the value it saved (sealed, where it is a secret), `fault` why what it did does not
+    do: what it gave out cannot be saved, or is not what the step says it must be.
+    """
 
     attempt: Row
     outcome: Outcome
@@ -72,19 +76,19 @@ def enter(story: Story, key: str, result: Result) -> None:
                 story.interrupted(row, tried, told, elsewhere=elsewhere)
         case NotStarted(tried, told):
             if _close(story, tried, "failed", message=told):
-                story.end_step(row, "failed", told)
+                story.failed(row, told)
         case Ended():
             _ended(story, row, result)
 
 
 def _ended(story: Story, row: Row, result: Ended) -> None:
     outcome, tried = result.outcome, result.attempt
-    known = story.written[row["key"]]
-    stopped = story.run["cancelling"] and row["phase"] == "main"
+    known = story.known(row)
+    stopped = story.stopping and row["phase"] == "main"
     unasked = outcome.outcome == "killed" and not stopped
-    failed_to_save = outcome.outcome == "succeeded" and bool(result.fault)
-    message = result.fault if failed_to_save else told(outcome)
-    state = "interrupted" if unasked else "failed" if failed_to_save else outcome.outcome
+    unfit = outcome.outcome == "succeeded" and bool(result.fault)
+    message = result.fault if unfit else told(outcome)
+    state = "interrupted" if unasked else "failed" if unfit else outcome.outcome
     closed = _close(
         story, tried, state, message=message, exit_code=outcome.exit_code,
         bytes_seen=outcome.bytes_seen, bytes_dropped=result.dropped,
@@ -98,10 +102,10 @@ def _ended(story: Story, row: Row, result: Ended) -> None:
         story.end_step(row, "cancelled", message)
     elif state == "succeeded":
         if known.save is not None and result.saved is not None:
-            story.save(known.save, result.saved)
+            story.save(row, known.save, result.saved)
         story.end_step(row, "succeeded", outcome.note)
     else:
-        story.end_step(row, "failed", message)
+        story.failed(row, message)
 
 
 def _keep(story: Story, tried: Row, pieces: Pieces) -> None:

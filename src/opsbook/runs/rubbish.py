@@ -13,15 +13,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 LOOK_EVERY_S: Final = 1.0
 QUIET_S: Final = 15.0
 MOST: Final = 2000
 LIGHT: Final = 64 * 1024
+CREDENTIALS: Final = "credentials-"  # what `targets` writes for an attempt must not lie about
+log = structlog.get_logger("opsbook.runs")
 
 
 class Rubbish:
@@ -56,13 +61,13 @@ class Rubbish:
             self._light += await asyncio.to_thread(_remove_heavy, unseen)
             if len(self._light) > MOST or time.monotonic() - self._moved_at > QUIET_S:
                 gone, self._light = self._light, []
-                await asyncio.to_thread(_remove, gone)
+                await asyncio.to_thread(remove, gone)
 
 
 def _remove_heavy(folders: list[Path]) -> list[Path]:
     """Remove those that hold something, and return the others."""
     heavy = {folder for folder in folders if _holds_something(folder)}
-    _remove(list(heavy))
+    remove(list(heavy))
     return [folder for folder in folders if folder not in heavy]
 
 
@@ -70,11 +75,26 @@ def _holds_something(folder: Path) -> bool:
     try:
         if (folder / "output.bin").stat().st_size > LIGHT:
             return True
-        return any((folder / "home").iterdir())
+        return any((folder / "home").iterdir()) or any(folder.glob(f"{CREDENTIALS}*"))
     except OSError:
         return False
 
 
-def _remove(folders: list[Path]) -> None:
+def remove(folders: list[Path]) -> None:
+    """Remove folders whatever a step has made of them; blocks.
+
+    `rm` walks with descriptors and keeps none open: folders nested by the thousand, which end
+    Python's own way of removing in a RecursionError, cost it nothing. It is only asked then.
+    """
     for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(RecursionError):
+            shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            told = subprocess.run(
+                ["rm", "-rf", "--one-file-system", "--", str(folder)],
+                check=False, capture_output=True, text=True, errors="replace",
+            )  # fmt: skip
+            if told.returncode:
+                log.warning(
+                    "a folder cannot be removed", folder=str(folder), error=told.stderr[:500]
+                )

@@ -7,20 +7,41 @@ alert's incident and the run that answers it exist together or not at all. The e
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from opsbook import audit
 from opsbook.access import Principal
 from opsbook.base.database import Transaction
+from opsbook.base.sealing import Sealer
 from opsbook.book import Book, Runbook, check_params
-from opsbook.runs import supported
+from opsbook.runs import pausing, sealed
+from opsbook.runs.children import DEEPEST, lock_of_ancestors
 from opsbook.runs.errors import CannotRun, DraftBook, KeyReused, UnknownRunbook, WrongParameters
-from opsbook.runs.journal import announce
+from opsbook.runs.kinds.kind import Place
 from opsbook.runs.tables import run, step
+from opsbook.runs.waking import announce
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where a run comes from that another run has started, or that repeats one.
+
+    `taken_over` are the steps that it need not do again, by key, with why; `saved` what those saved.
+    """
+
+    parent_id: int | None = None
+    depth: int = 0
+    rerun_of: int | None = None
+    rerun_from: str = ""
+    saved: Mapping[str, str] = field(default_factory=dict)
+    taken_over: Mapping[str, str] = field(default_factory=dict)
+    locks: Collection[str] = ()
 
 
 def start(
@@ -36,6 +57,9 @@ def start(
     attended: bool,
     idempotency_key: str | None = None,
     principal: Principal | None = None,
+    sealer: Sealer | None = None,
+    day: date | None = None,
+    lineage: Lineage | None = None,
 ) -> int:
     """Start a runbook of `book` as it is now and return the run's id.
 
@@ -43,31 +67,19 @@ def start(
     permission is checked here. `trigger` says why (``incident:12``), `thread` whose story it is
     (its own when None). `attended` is whether a person started it: otherwise its first step that
     changes something waits for an approval. The same `idempotency_key` again returns the same run.
+    `sealer` seals secret parameters; only who has one can start a runbook with any. `day` is the
+    run's own, from which phases are counted: today in the book's zone when None.
 
     Raises:
         DraftBook: the book is a draft.
         UnknownRunbook: the book has none of that id.
-        CannotRun: it asks for something that the engine does not do, or has a secret parameter.
         WrongParameters: with all that is wrong with them in ``details["problems"]``.
         KeyReused: the key belongs to a run of something else.
         Refused: the principal may not start runs in this book.
     """
     if principal is not None:
         principal.require("runs:write", book)
-    if book.status == "draft":
-        raise DraftBook(
-            f"The book {book.id} is a draft: nothing in it can be started.",
-            remedy="Write status: active in its book.yaml when it is ready.",
-        )
-    procedure = book.runbooks.get(runbook)
-    if procedure is None:
-        raise _unknown(book, runbook)
-    if lacking := supported.obstacles(procedure):
-        raise CannotRun(
-            f"The runbook {runbook} asks for what this Opsbook cannot do: {'; '.join(lacking)}.",
-            problems=lacking,
-            remedy="Take it out of the runbook, or do these steps by hand.",
-        )
+    procedure = _procedure(book, runbook)
     values, found = check_params(procedure, params)
     problems = [str(one) for one in found] or _unknown_checks(book, procedure, values)
     if problems:
@@ -76,43 +88,101 @@ def start(
             + " ".join(problems),
             problems=problems,
         )
+    shown, hidden = sealed.apart(procedure, values, sealer)
+    own_day = (day or now.astimezone(ZoneInfo(book.timezone)).date()).isoformat()
     if idempotency_key is not None:
-        known = _started_before(tx, idempotency_key, book, runbook, values)
+        known = _started_before(tx, idempotency_key, book, runbook, shown)
         if known is not None:
             return known
+    origin = lineage or Lineage()
     made: dict[str, Any] = {
         "book": book.id,
         "revision": book.revision,
         "runbook": runbook,
         "title": procedure.title.in_language(book.languages[0]),
-        "params": values,
-        "saved": {},
+        "params": shown,
+        "saved": dict(origin.saved),
         "state": "queued",
         "started_by": started_by,
+        "steered_by": started_by,
         "trigger": trigger,
         "thread": thread or "",
         "attended": attended,
-        "lock": procedure.lock,
+        "lock": None if procedure.lock in origin.locks else procedure.lock,
         "idempotency_key": idempotency_key,
         "created_at": now,
-        "deadline_at": now + procedure.timeout if procedure.timeout else None,
+        "day": own_day,
+        "deadline_at": pausing.deadline(book, procedure, own_day, now),
+        "parent_id": origin.parent_id,
+        "depth": origin.depth,
+        "rerun_of": origin.rerun_of,
+        "rerun_from": origin.rerun_from,
     }
     run_id = tx.insert(run, **made)
     if thread is None:
         made["thread"] = f"run:{run_id}"
         tx.execute(sa.update(run).where(run.c.id == run_id).values(thread=made["thread"]))
-    tx.execute(sa.insert(step), _steps(procedure, run_id))
+    tx.execute(sa.insert(step), _steps(procedure, run_id, origin.taken_over))
+    if hidden and sealer is not None:
+        sealed.keep(tx, run_id, sealer, hidden)
+    about = {"rerun_of": origin.rerun_of, "from": origin.rerun_from} if origin.rerun_of else {}
     audit.record(
         tx, now, started_by, "run.started", f"run:{run_id}", thread=made["thread"],
         data={"book": book.id, "revision": book.revision, "runbook": runbook,
-              "trigger": trigger, "attended": attended},
+              "trigger": trigger, "attended": attended, **about},
     )  # fmt: skip
     announce(tx, now, "run.created", {**made, "id": run_id})
     tx.touch("runs", f"run:{run_id}")
     return run_id
 
 
-def _steps(procedure: Runbook, run_id: int) -> list[dict[str, object]]:
+def start_child(
+    tx: Transaction, now: datetime, place: Place, runbook: str, params: Mapping[str, str],
+    sealer: Sealer | None = None,
+) -> int:  # fmt: skip
+    """Start the run of a step of another run, of the same revision and in the same hands.
+
+    It has the locks of those that wait for it. Where nobody started the first of them, it asks by
+    itself before it changes anything.
+
+    Raises:
+        CannotRun: runs lie in each other too deep.
+        UnknownRunbook, WrongParameters: as `start`.
+    """
+    parent = place.run
+    if parent["depth"] >= DEEPEST:
+        raise CannotRun(
+            f"{runbook} would be the run of a run of a run, {DEEPEST + 1} deep.",
+            problems=[f"at most {DEEPEST} runs may lie in each other"],
+            remedy="Let one of these runbooks do itself what it has others do.",
+        )
+    origin = Lineage(
+        parent_id=parent["id"], depth=parent["depth"] + 1,
+        locks=lock_of_ancestors(tx, parent["id"]),
+    )  # fmt: skip
+    return start(
+        tx, now, book=place.book, runbook=runbook, params=params,
+        started_by=parent["started_by"], trigger=f"run:{parent['id']}", thread=parent["thread"],
+        attended=parent["attended"], sealer=sealer, day=date.fromisoformat(parent["day"]),
+        lineage=origin,
+    )  # fmt: skip
+
+
+def _procedure(book: Book, runbook: str) -> Runbook:
+    if book.status == "draft":
+        raise DraftBook(
+            f"The book {book.id} is a draft: nothing in it can be started.",
+            remedy="Write status: active in its book.yaml when it is ready.",
+        )
+    procedure = book.runbooks.get(runbook)
+    if procedure is None:
+        raise _unknown(book, runbook)
+    return procedure
+
+
+def _steps(
+    procedure: Runbook, run_id: int, taken_over: Mapping[str, str]
+) -> list[dict[str, object]]:
     return [
         {
             "run_id": run_id,
@@ -122,7 +192,8 @@ def _steps(procedure: Runbook, run_id: int) -> list[dict[str, object]]:
             "kind": one.kind,
             "effect": one.effect,
             "phase": one.phase,
-            "state": "pending",
+            "state": "skipped" if one.key in taken_over else "pending",
+            "message": taken_over.get(one.key, ""),
         }
         for position, one in enumerate(procedure.steps)
     ]

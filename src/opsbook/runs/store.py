@@ -20,6 +20,7 @@ from opsbook.runs.tables import output as piece
 
 Row = dict[str, Any]
 OPEN = ("queued", "running", "waiting")
+HOLDING = ("running", "waiting")
 FINISHED = ("succeeded", "failed", "cancelled")
 CHECKS_WITHIN = timedelta(minutes=1)
 # What each step of each run asks is built once: see `rows`.
@@ -136,8 +137,8 @@ def runnable(tx: Transaction, without: Collection[int], limit: int) -> list[int]
     in_line = sa.exists().where(
         other.c.book == run.c.book,
         other.c.lock == run.c.lock,
-        other.c.id < run.c.id,
-        other.c.state.in_(OPEN),
+        ((other.c.id < run.c.id) & other.c.state.in_(OPEN))
+        | ((other.c.id > run.c.id) & other.c.state.in_(HOLDING)),  # one that was resumed is late
     )
     free = (run.c.state == "running") | run.c.lock.is_(None) | run.c.cancelling | ~in_line
     query = sa.select(run.c.id).where(run.c.state.in_(("queued", "running")), free)
@@ -169,8 +170,12 @@ def lock_run(tx: Transaction, run_id: int) -> Row:
 
 
 def step_rows(tx: Transaction, run_id: int) -> list[Row]:
-    """Return a run's steps in order."""
-    return [dict(row) for row in tx.execute(_STEPS, {"run": run_id}).mappings()]
+    """Return a run's steps in order, the items of a repeated one behind it."""
+    found = [dict(row) for row in tx.execute(_STEPS, {"run": run_id}).mappings()]
+    if not any(row["item"] for row in found):
+        return found
+    at = {row["id"]: row["position"] for row in found}
+    return sorted(found, key=lambda row: (at[row["part_of"] or row["id"]], row["item"]))
 
 
 def wait_rows(tx: Transaction, run_id: int) -> list[Row]:
@@ -265,6 +270,18 @@ def check_waits(tx: Transaction, now: datetime) -> list[Row]:
     return tx.rows(query.order_by(wait.c.id))
 
 
+def waiting_parent(tx: Transaction, run_id: int) -> int | None:
+    """Return the run that waits for this one, where one does and has not ended."""
+    parent = run.alias("parent")
+    query = (
+        sa.select(parent.c.id)
+        .select_from(run.join(parent, parent.c.id == run.c.parent_id))
+        .where(run.c.id == run_id, parent.c.state.in_(OPEN))
+    )
+    found: int | None = tx.scalar(query)
+    return found
+
+
 def run_of_approval(tx: Transaction, approval_id: int) -> int | None:
     """Return the run that waits for an approval."""
     query = sa.select(wait.c.run_id).where(wait.c.approval_id == approval_id)
@@ -307,4 +324,6 @@ def account_behind(tx: Transaction, actor: str) -> int | None:
 
 
 def _ahead(book: str, lock: str, run_id: int) -> sa.ColumnElement[bool]:
-    return (run.c.book == book) & (run.c.lock == lock) & (run.c.id < run_id) & run.c.state.in_(OPEN)
+    before = (run.c.id < run_id) & run.c.state.in_(OPEN)
+    holds = (run.c.id > run_id) & run.c.state.in_(HOLDING)
+    return (run.c.book == book) & (run.c.lock == lock) & (before | holds)

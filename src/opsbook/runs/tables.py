@@ -40,7 +40,7 @@ run = table(
     sa.Column("deadline_at", Instant),
     # Its own day, from which phases are counted: 2026-03-31, in the book's zone.
     sa.Column("day", sa.Text, nullable=False, server_default=""),
-    # Whether what its main steps did is to be undone once they are over, where they did not succeed.
+    # Whether what its main steps did is to be undone where they did not succeed.
     sa.Column("undo", sa.Boolean, nullable=False, server_default=sa.true()),
     # Who looks after it: whoever started it, until somebody takes it over.
     sa.Column("steered_by", sa.Text, nullable=False, server_default=""),
@@ -58,8 +58,8 @@ step = table(
     id_column(),
     sa.Column("run_id", Id, sa.ForeignKey("run.id"), nullable=False),
     sa.Column("position", sa.Integer, nullable=False),
-    # A repeated step has a row for each item besides its own, counted from 1, with a position behind
-    # all steps and a key that is the step's and the number: move[2].
+    # A repeated step has a row for each item besides its own, counted from 1, with a position
+    # behind all steps and a key that is the step's and the number: move[2].
     sa.Column("part_of", Id),
     sa.Column("item", sa.Integer, nullable=False, server_default="0"),
     sa.Column("value", sa.Text),

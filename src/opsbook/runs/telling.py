@@ -1,10 +1,9 @@
 """Telling people that a run waits for them, or has failed: once for each, in their inbox.
 
-Whoever can answer is told: those who hold the role that the step names, else the owner of the
-runbook or of the book, else everyone who may act on runs. It goes to the inbox and not to a phone,
-since whoever is on duty has been paged for the incident already. Two things are urgent, because
-nobody expects them: a step that was interrupted, and a run that failed with nobody watching it
-(unless somebody refused it: then it is known).
+Who they are is in ``audience``. It goes to the inbox and not to a phone, since whoever is on duty
+has been paged for the incident already. Some things are urgent, because nobody expects them: a step
+that was interrupted, one that failed and asks what to do, and a run that failed with nobody
+watching it (unless somebody refused it: then it is known).
 """
 
 from __future__ import annotations
@@ -12,21 +11,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from opsbook.access import accounts, approvals
+from opsbook.access import approvals
 from opsbook.base.database import Transaction
 from opsbook.base.events import Consumer, Event
 from opsbook.book import Book
 from opsbook.book.library import Library
 from opsbook.notify import outbox
-from opsbook.people import reached
-from opsbook.runs import store
+from opsbook.runs import audience, store
 
 TITLES = {
     "approval": {"ko": "승인 대기: {what}", "en": "Waits for approval: {what}"},
     "person": {"ko": "수행 대기: {what}", "en": "Waits for somebody: {what}"},
     "decision": {"ko": "중단됨, 결정 필요: {what}", "en": "Interrupted, decide: {what}"},
+    "broken": {"ko": "실패함, 결정 필요: {what}", "en": "Failed, decide: {what}"},
     "failed": {"ko": "실행 실패: {what}", "en": "Run failed: {what}"},
 }
+ASKS = frozenset({"approval", "person", "decision"})
 BODIES = {"ko": "{run} · 실행 {id}", "en": "{run} · run {id}"}
 
 
@@ -44,13 +44,13 @@ class Telling:
         row = store.get(tx, event.data["run"])
         if row is None:
             return
-        book = self.library.at(tx, row["revision"])
+        book = audience.book_now(tx, self.library, row)
         if event.kind == "run.finished":
             if row["state"] == "failed":
                 tell_failed(tx, now, book, row)
             return
         for waiting in store.waits(tx, row["id"]):
-            if waiting["kind"] in TITLES and waiting["answer"] is None:
+            if waiting["kind"] in ASKS and waiting["answer"] is None:
                 tell(tx, now, book, row, waiting)
 
 
@@ -58,29 +58,20 @@ def tell(
     tx: Transaction, now: datetime, book: Book, row: dict[str, Any], waiting: dict[str, Any]
 ) -> None:
     """Put one wait into the inboxes of those who can end it."""
-    kind = waiting["kind"]
-    what = waiting["title"]
-    if waiting["approval_id"] is not None:
-        asked = approvals.get(tx, waiting["approval_id"])
-        what = asked["question"] if asked is not None else what
-    for person in audience(book, row, waiting["role"], now):
+    kind = "broken" if waiting["data"].get("failed") else waiting["kind"]
+    what = asked(tx, waiting)
+    for person in audience.of_wait(tx, now, book, row, waiting):
         outbox.page(
-            tx, now, book=book, person_id=person, cause=f"run:{row['id']} {kind}",
+            tx, now, book=book, person_id=person, cause=f"run:{row['id']} {waiting['kind']}",
             key=f"run:{row['id']}/wait:{waiting['id']}/{person}", thread=row["thread"],
             title={language: text.format(what=what) for language, text in TITLES[kind].items()},
-            body=which(book, row),
-            path=f"/runs/{row['id']}#step-{waiting['step']}", urgent=kind == "decision",
+            body=which(book, row), path=path(row, waiting), urgent=waiting["kind"] == "decision",
         )  # fmt: skip
 
 
 def tell_failed(tx: Transaction, now: datetime, book: Book, row: dict[str, Any]) -> None:
-    """Say that a run failed, and why, to whoever started it and to whoever owns it."""
-    persons = dict.fromkeys(audience(book, row, None, now))
-    if (account := store.account_behind(tx, row["started_by"])) is not None:
-        login = accounts.logins(tx, [account]).get(account, "")
-        if (starter := book.person_of(login)) is not None:
-            persons[starter] = None
-    for person in persons:
+    """Say that a run failed, and why, to whoever owns, started or steers it."""
+    for person in audience.of_failure(tx, now, book, row):
         outbox.page(
             tx, now, book=book, person_id=person, cause=f"run:{row['id']} failed",
             key=f"run:{row['id']}/failed/{person}", thread=row["thread"],
@@ -95,6 +86,17 @@ def tell_failed(tx: Transaction, now: datetime, book: Book, row: dict[str, Any])
         )  # fmt: skip
 
 
+def asked(tx: Transaction, waiting: dict[str, Any]) -> str:
+    """Return what is asked: an approval's question, or what the step is called."""
+    row = approvals.get(tx, waiting["approval_id"]) if waiting["approval_id"] is not None else None
+    return str(row["question"] if row is not None else waiting["title"])
+
+
+def path(row: dict[str, Any], waiting: dict[str, Any]) -> str:
+    """Return where it is answered."""
+    return f"/runs/{row['id']}#step-{waiting['step']}"
+
+
 def which(book: Book, row: dict[str, Any]) -> dict[str, str]:
     """Return which run it is, by language."""
     return {
@@ -107,21 +109,3 @@ def named(book: Book, row: dict[str, Any], language: str) -> str:
     """Return the runbook's title in `language`; the run itself keeps it in one."""
     runbook = book.runbooks.get(row["runbook"])
     return runbook.title.in_language(language) if runbook is not None else str(row["title"])
-
-
-def audience(book: Book, row: dict[str, Any], role: str | None, now: datetime) -> list[str]:
-    """Return whom to tell: never nobody while the book has anybody who may act."""
-    if role is not None:
-        return [person.id for person in book.people.values() if role in person.roles]
-    runbook = book.runbooks.get(row["runbook"])
-    owners = [name for name in (runbook.owner if runbook else None, book.owner) if name]
-    for owner in owners:
-        if found := reached(book, [owner], now):
-            return found
-    return [
-        person.id
-        for person in book.people.values()
-        if any(
-            one.allows("runs", "write") for name in person.roles for one in book.roles.get(name, ())
-        )
-    ]

@@ -1,9 +1,15 @@
 """Approvals: the question of an ``approval`` fence, and the one a run asks for itself.
 
-What is approved is bound by a hash to the book's revision, the runbook, the step and the
-parameters, so that an answer to one question is never taken for the answer to another. Who may not
-answer: whoever started the run, and the account that wrote the revision it runs. (The rest of the
-list in DESIGN §7 comes with the pages that let people edit a book or a run's parameters.)
+What is approved is bound by a hash to the run, the book's revision, the runbook, the step, the
+parameters and what earlier steps have saved, so that an answer to one question is never taken for
+the answer to another. Saved values belong to it since they are what is known when people are asked:
+whoever reads "replace 3 replicas?" has agreed to three. It cannot break by what comes later: while
+one of its questions is open nothing else in a run moves on, and once an answer is heard the
+approval is used up. What single items of a list have saved is part of no question and left out.
+
+The hash is looked at again when the run takes the answer, in the transaction in which it moves on,
+and so is who takes part in the run: to vote on a run and to take it over can cross each other. Who
+takes part is decided in ``behind``.
 """
 
 from __future__ import annotations
@@ -12,14 +18,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from opsbook.access import accounts, approvals
+from opsbook.access import accounts, approvals, approvers, model
 from opsbook.base.database import Transaction
 from opsbook.base.errors import Bug
 from opsbook.base.quantities import format_duration
 from opsbook.book import Step
-from opsbook.runs import store
+from opsbook.runs import behind
 from opsbook.runs.kinds.kind import Ended, Pause, Place, earliest
 from opsbook.runs.model import WaitsFor
+from opsbook.runs.reminders import remind_at
 
 LEAVE: Final = {
     "ko": "이 실행은 스스로 시작했습니다. 다음을 바꾸어도 됩니까? {steps}",
@@ -28,13 +35,17 @@ LEAVE: Final = {
 
 
 class Approval:
-    """Waits for as many people as are needed, of the role ``by=``, for as long as ``within=``."""
+    """Waits for as many people as are needed, of the roles ``by=``, for as long as ``within=``."""
 
     waits_for: WaitsFor = "approval"
 
     def begin(self, tx: Transaction, now: datetime, place: Place) -> Pause:
         """Ask the fence's question."""
-        return ask(tx, now, place, place.step.body.strip(), {})
+        step = place.step
+        until = now + step.within if step.within else None
+        return _ask(
+            tx, now, place, step.body.strip(), roles=step.roles, need=step.need, until=until
+        )
 
     def look(
         self, tx: Transaction, now: datetime, place: Place, wait: Mapping[str, Any]
@@ -48,53 +59,72 @@ class Approval:
             return Ended("failed", "what was to be approved has changed since", "refused")
         match row["state"]:
             case "approved":
-                by = _who(tx, row["id"], "approve")
-                return Ended("succeeded", f"approved by {by}", "granted")
+                return _granted(tx, now, place, row)
             case "rejected":
                 by = _who(tx, row["id"], "reject")
                 return Ended("failed", f"rejected by {by}", "refused")
             case "expired":
-                within = format_duration(row["expires_at"] - row["requested_at"])
-                return Ended("failed", f"nobody approved within {within}", "refused")
-            case "void":
+                return Ended("failed", _expired(tx, row), "refused")
+            case "void" if not place.run["cancelling"]:
                 return Ended("failed", "the approval was withdrawn", "refused")
         return None
 
 
-def ask(tx: Transaction, now: datetime, place: Place, question: str, data: dict[str, Any]) -> Pause:
-    """Request an approval for this step and wait for it."""
-    step, run = place.step, place.run
-    expires = earliest(now + step.within if step.within else None, place.deadline)
-    number = approvals.request(
-        tx, now, book=place.book, subject=f"run:{run['id']}", thread=run["thread"],
-        question=question, role=step.by, need=1, bound_to=binding(place),
-        excluded=excluded(tx, run), expires_at=expires,
-    )  # fmt: skip
-    return Pause("approval", role=step.by, approval_id=number, due_at=expires, wake_at=expires,
-                 data=data)  # fmt: skip
-
-
 def ask_leave(tx: Transaction, now: datetime, place: Place, changing: list[Step]) -> Pause:
-    """Ask whether a run that started by itself may change something; name all that it would."""
+    """Ask whether a run that started by itself may change something; name all that it would.
+
+    Nobody has set it a time: ``within=`` of a step that executes is how long *it* may take.
+    """
     titles = ", ".join(dict.fromkeys(f"“{step.title}”" for step in changing))
     words = LEAVE.get(place.book.languages[0], LEAVE["en"])
-    return ask(tx, now, place, words.format(steps=titles), {"leave": True})
+    return _ask(tx, now, place, words.format(steps=titles), data={"leave": True})
 
 
 def binding(place: Place) -> str:
     """The hash of all that an approver agrees to."""
     run = place.run
+    saved = {name: value for name, value in run["saved"].items() if "[" not in name}
     return approvals.binding(
-        revision=run["revision"], runbook=run["runbook"], step=place.step.key, params=run["params"]
-    )
+        run=run["id"], revision=run["revision"], runbook=run["runbook"], step=place.row["key"],
+        params=run["params"], saved=saved,
+    )  # fmt: skip
 
 
-def excluded(tx: Transaction, run: Mapping[str, Any]) -> dict[int, str]:
-    """The accounts that may not approve this run, and why."""
-    author = store.account_behind(tx, store.author_of(tx, run["revision"]))
-    starter = store.account_behind(tx, run["started_by"])
-    found = {author: "authored", starter: "started"}
-    return {account: why for account, why in found.items() if account is not None}
+def _ask(
+    tx: Transaction, now: datetime, place: Place, question: str, *, roles: tuple[str, ...] = (),
+    need: int = 1, until: datetime | None = None, data: dict[str, Any] | None = None,
+) -> Pause:  # fmt: skip
+    """Request an approval for this step and wait for it."""
+    run, role = place.run, model.as_column(roles)
+    expires = earliest(until, place.deadline)
+    number = approvals.request(
+        tx, now, book=place.book, subject=f"run:{run['id']}", thread=run["thread"],
+        question=question, role=role, need=need, bound_to=binding(place),
+        excluded=behind.taking_part(tx, run), expires_at=expires,
+    )  # fmt: skip
+    return Pause(
+        "approval", role=role, approval_id=number, due_at=expires, wake_at=expires,
+        remind_at=remind_at(now, expires), data=data or {},
+    )  # fmt: skip
+
+
+def _granted(tx: Transaction, now: datetime, place: Place, row: Mapping[str, Any]) -> Ended:
+    part = behind.taking_part(tx, place.run)
+    own = approvers.yes_of_excluded(approvals.votes(tx, row["id"]), part, row, place.book)
+    if own:
+        approvals.void(tx, now, row["id"], "excluded")
+        logins = accounts.logins(tx, own)
+        told = ", ".join(logins.get(one, f"account:{one}") for one in own)
+        return Ended("failed", f"approved by {told}, who takes part in the run", "refused")
+    return Ended("succeeded", f"approved by {_who(tx, row['id'], 'approve')}", "granted")
+
+
+def _expired(tx: Transaction, row: Mapping[str, Any]) -> str:
+    within = format_duration(row["expires_at"] - row["requested_at"])
+    given = sum(one["decision"] == "approve" for one in approvals.votes(tx, row["id"]))
+    if given:
+        return f"only {given} of {row['need']} approved within {within}"
+    return f"nobody approved within {within}"
 
 
 def _who(tx: Transaction, approval_id: int, decision: str) -> str:

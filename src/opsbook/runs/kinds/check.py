@@ -5,8 +5,14 @@ look that is not ok, or brings no data, starts the count again. The step looks b
 every LOOK_EVERY and exactly when the minute would be over, since a check's own interval may be an
 hour; looks that the scheduler makes meanwhile count as well.
 
-How long it may take is ``within=`` on top of the hold, or else the step's ``timeout=``. At the end
-of that time there is one last look, and what was seen then is the reason of the failure.
+Where nobody looked, nothing held: two looks that lie further apart than LONGEST_GAP and the time
+that one look may take begin the count again, so that a server that was down for an hour does not
+count it as an hour of health. One look left out is no gap: a restart or a take-over takes 15 to 30
+seconds, and a check that is looked at every 30 would not have shown a shorter failure anyway.
+
+How long it may take is ``within=`` on top of the hold, or else the step's ``timeout=``; of both,
+the one that ends first. At the end of that time there is one last look, and what was seen then is
+the reason of the failure. That time runs on while the server is down: people were promised it.
 """
 
 from __future__ import annotations
@@ -18,11 +24,13 @@ from typing import Any, Final
 
 from opsbook.base.database import Transaction
 from opsbook.base.quantities import format_duration, format_quantity
+from opsbook.book import Step
 from opsbook.runs import store
 from opsbook.runs.kinds.kind import Ended, Pause, Place, earliest
 from opsbook.runs.model import WaitsFor
 
 LOOK_EVERY: Final = timedelta(seconds=30)  # within store.CHECKS_WITHIN
+LONGEST_GAP: Final = 2 * LOOK_EVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +50,15 @@ class Hold:
             return timedelta(0)
         return self.ok_until - self.ok_since
 
-    def after(self, observations: Iterable[Mapping[str, Any]]) -> Hold:
-        """Count some more observations, oldest first."""
+    def after(self, observations: Iterable[Mapping[str, Any]], gap: timedelta) -> Hold:
+        """Count some more observations, oldest first; what lies further apart is not unbroken."""
         held = self
         for one in observations:
             ok = one["state"] == "ok"
+            goes_on = held.last_at is not None and one["at"] - held.last_at <= gap
             held = Hold(
                 one["id"],
-                (held.ok_since or one["at"]) if ok else None,
+                ((held.ok_since if goes_on else None) or one["at"]) if ok else None,
                 one["at"] if ok else None,
                 one["at"],
                 told(one),
@@ -64,51 +73,66 @@ class Check:
 
     def begin(self, tx: Transaction, now: datetime, place: Place) -> Pause | Ended:
         """Wait, and look at once."""
-        check = check_of(place)
-        if check not in place.book.checks:
-            return Ended("failed", f"the book has no check {check!r}")
-        limit = earliest(now + allowed(place), place.deadline)
-        return Pause("check", due_at=limit, wake_at=now, data={"check": check, **_written(Hold())})
+        return watched(now, place, place.step.check, now + allowed(place.step))
 
     def look(
         self, tx: Transaction, now: datetime, place: Place, wait: Mapping[str, Any]
     ) -> Pause | Ended | None:
         """Count what was seen since the last time."""
-        data, due, hold = wait["data"], wait["due_at"], place.step.for_
-        if "missing" in data:
-            return Ended("failed", data["missing"])
-        before = _read(data)
-        fresh = store.observations(tx, place.book.id, data["check"], before.seen, wait["since"])
-        held = before.after(fresh)
-        if held.ok_since is not None and held.length >= hold:
-            lasted = f", for {format_duration(hold)}" if hold else ""
-            return Ended("succeeded", f"{held.told}{lasted}")
-        if due is not None and held.last_at is not None and held.last_at >= due:
-            return Ended("failed", _not_held(held, hold))
-        if not fresh and wait["wake_at"] > now:
-            return None
-        data = {"check": data["check"], **_written(held)}
-        return Pause("check", due_at=due, wake_at=_next(place, held, now, due), data=data)
+        return looked_at(tx, now, place, wait)
 
 
-def check_of(place: Place) -> str:
-    """The id of the check that the step names, itself or by a parameter."""
-    name = place.step.check
+def watched(now: datetime, place: Place, name: str, limit: datetime | None) -> Pause | Ended:
+    """Begin to look at a check, named by its id or a parameter; until `limit` at the latest."""
+    check = check_of(place, name)
+    if check not in place.book.checks:
+        return Ended("failed", f"the book has no check {check!r}")
+    due = earliest(limit, place.deadline)
+    return Pause("check", due_at=due, wake_at=now, data={"check": check, **_written(Hold())})
+
+
+def looked_at(
+    tx: Transaction, now: datetime, place: Place, wait: Mapping[str, Any]
+) -> Pause | Ended | None:
+    """Count what was seen of the check since the last time; done once it has held for ``for=``."""
+    data, due, hold = wait["data"], wait["due_at"], place.step.for_
+    if "missing" in data:
+        return Ended("failed", data["missing"])
+    before = _read(data)
+    fresh = store.observations(tx, place.book.id, data["check"], before.seen, wait["since"])
+    check = place.book.checks.get(data["check"])
+    held = before.after(fresh, LONGEST_GAP + check.timeout if check is not None else LONGEST_GAP)
+    if held.ok_since is not None and held.length >= hold:
+        lasted = f", for {format_duration(hold)}" if hold else ""
+        return Ended("succeeded", f"{held.told}{lasted}")
+    if due is not None and held.last_at is not None and held.last_at >= due:
+        return Ended("failed", _not_held(held, hold))
+    if not fresh and wait["wake_at"] > now:
+        return None
+    pause = min(check.every, LOOK_EVERY) if check is not None else LOOK_EVERY
+    wake = _next(held, hold, pause, now, due)
+    return Pause("check", due_at=due, wake_at=wake, data={"check": data["check"], **_written(held)})
+
+
+def check_of(place: Place, name: str) -> str:
+    """The id of the check that a step names, itself or by a parameter."""
     return place.variables.get(name[1:].strip("{}"), name) if name.startswith("$") else name
 
 
-def allowed(place: Place) -> timedelta:
+def allowed(step: Step) -> timedelta:
     """How long the check may take to hold."""
-    step = place.step
-    return step.for_ + step.within if step.within is not None else step.timeout
+    if step.within is None:
+        return step.timeout
+    within = step.for_ + step.within
+    return min(within, step.timeout) if "timeout" in step.attributes else within
 
 
-def _next(place: Place, held: Hold, now: datetime, due: datetime | None) -> datetime:
+def _next(
+    held: Hold, hold: timedelta, pause: timedelta, now: datetime, due: datetime | None
+) -> datetime:
     """When to look again, if nobody else does before."""
-    check = place.book.checks.get(check_of(place))
-    pause = min(check.every, LOOK_EVERY) if check is not None else LOOK_EVERY
     again = (held.last_at or now) + pause
-    full = held.ok_since + place.step.for_ if held.ok_since is not None else None
+    full = held.ok_since + hold if held.ok_since is not None else None
     soonest = earliest(again, full, due) or again
     return max(soonest, now + timedelta(seconds=1))
 

@@ -8,32 +8,40 @@ row and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from opsbook.base.database import Transaction
 from opsbook.base.places import Places
 from opsbook.book import Book, Step
+from opsbook.book.params import VARIABLE
 from opsbook.runs.model import WaitsFor
 from opsbook.runs.supervisor import StepRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in which run a step stands: what a kind may read. `run` and `row` are table rows."""
+    """Where in which run a step stands: what a kind may read. `run` and `row` are table rows.
+
+    `secrets` are the run's secret values, opened right before a step is executed; a kind that asks
+    is never given any.
+    """
 
     book: Book
     run: Mapping[str, Any]
     step: Step
     row: Mapping[str, Any]
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def variables(self) -> dict[str, str]:
         """Parameters and what earlier steps saved, by name: data, never part of a text."""
-        return {**self.run["params"], **self.run["saved"]}
+        item = dict(of_item(self.row["value"])) if self.row.get("value") is not None else {}
+        return {**item, **plain(self.run), **self.secrets}
 
     @property
     def deadline(self) -> datetime | None:
@@ -44,13 +52,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """What is waited for. `due_at` is what people are told, `wake_at` when to look by itself."""
+    """What is waited for. `due_at` is what people are told, `wake_at` when to look by itself.
+
+    `remind_at` is when those who can answer are told once more.
+    """
 
     kind: str
     role: str | None = None
     approval_id: int | None = None
     due_at: datetime | None = None
     wake_at: datetime | None = None
+    remind_at: datetime | None = None
     data: dict[str, Any] = field(default_factory=dict)
 
 
@@ -95,6 +107,37 @@ def waits_for(kind: StepKind) -> WaitsFor | None:
     """What steps of this kind wait for; None for one that executes."""
     found: WaitsFor | None = getattr(kind, "waits_for", None)
     return found
+
+
+ITEM: Final = "item"
+
+
+def plain(run: Mapping[str, Any]) -> dict[str, str]:
+    """A run's parameters and saved values that steps may see.
+
+    Not among them are digests of secret parameters, and what single items of a list have saved:
+    both stand under names that no variable can have.
+    """
+    both = {**run["params"], **run["saved"]}
+    return {name: value for name, value in both.items() if VARIABLE.fullmatch(name)}
+
+
+def of_item(value: str) -> Iterator[tuple[str, str]]:
+    """The variables that a repeated step finds its item in: ``item``, and an object's own fields.
+
+    ``item_name`` for a field that is a text, a number or true or false, as a table's rows have.
+    They never hide a variable of the runbook.
+    """
+    yield ITEM, value
+    if not value.startswith("{"):
+        return
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return
+    for name, one in found.items():
+        if VARIABLE.fullmatch(f"{ITEM}_{name}") and isinstance(one, str | int | float):
+            yield f"{ITEM}_{name}", one if isinstance(one, str) else json.dumps(one)
 
 
 def earliest(*moments: datetime | None) -> datetime | None:

@@ -14,6 +14,7 @@ import os
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from opsbook.runs.supervisor import proctree, protocol, record, scratch
@@ -49,7 +50,7 @@ class Spawner:
         self._start_within = start_within
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
-        self._idle: list[socket.socket] = []
+        self._idle: list[tuple[int | None, socket.socket]] = []
 
     @property
     def pid(self) -> int | None:
@@ -63,7 +64,7 @@ class Spawner:
     async def stop(self) -> None:
         """Let the helper and the idle keepers go. Steps run on: `Step.terminate` ends them."""
         process, self._process = self._process, None
-        for sock in (*self._idle, self._control):
+        for sock in (*(sock for _, sock in self._idle), self._control):
             if sock:
                 sock.close()
         self._idle.clear()
@@ -81,8 +82,8 @@ class Spawner:
         if problems := list(request.problems()):
             raise SpawnError(" ".join(problems))
         frame = protocol.message(do="run", **request.order())
-        while self._idle:
-            if step := await self._start(request, frame, self._idle.pop()):
+        while sock := self._waiting(request.user):
+            if step := await self._start(request, frame, sock):
                 return step
         for _ in range(2):
             if step := await self._spawn(request, frame):
@@ -112,7 +113,9 @@ class Spawner:
 
         One that died with the claim may have let the step run: that is a step, and a lost one.
         """
-        step = Step(request.attempt_id, request.scratch, sock, release=self._keep)
+        step = Step(
+            request.attempt_id, request.scratch, sock, release=partial(self._keep, request.user)
+        )
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._start_within):
                 await step.send(frame)
@@ -124,10 +127,17 @@ class Spawner:
         claimed = (request.scratch / protocol.SOCKET_FILE).exists()
         return step if claimed else None
 
-    def _keep(self, sock: socket.socket) -> None:
-        self._idle.append(sock)
+    def _keep(self, user: int | None, sock: socket.socket) -> None:
+        self._idle.append((user, sock))
         if len(self._idle) > (MOST_IDLE if self._process else 0):
-            self._idle.pop(0).close()
+            self._idle.pop(0)[1].close()
+
+    def _waiting(self, user: int | None) -> socket.socket | None:
+        """A keeper whose steps ran as this user: what one has renounced for good, others need."""
+        for at in range(len(self._idle) - 1, -1, -1):
+            if self._idle[at][0] == user:
+                return self._idle.pop(at)[1]
+        return None
 
     async def _hand_over(self, sock: socket.socket) -> bool:
         """Give one end of a socket to the next keeper; False when there is no helper to take it."""

@@ -40,10 +40,10 @@ class Deadlines:
             return "killed", f"no server was connected for {self._alone:g} s"
         return None
 
-    def end(self, verdict: str, now: float) -> None:
-        """TERM is being sent: the grace time begins."""
+    def end(self, verdict: str, now: float, at_most: float | None = None) -> None:
+        """TERM is being sent: the grace time begins, shortened where every moment does harm."""
         self.verdict = verdict
-        self._kill_at = now + self._grace
+        self._kill_at = now + (self._grace if at_most is None else min(self._grace, at_most))
         self._give_up_at = self._kill_at + GIVE_UP
 
     def kill(self, now: float) -> bool:

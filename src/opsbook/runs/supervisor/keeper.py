@@ -20,7 +20,7 @@ import signal
 import socket
 import sys
 
-from . import proctree, protocol, scratch
+from . import cgroup, limits, proctree, protocol, scratch
 from .offspring import Offspring
 from .watch import Watch
 
@@ -37,17 +37,31 @@ _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def main(server: socket.socket, boot: str) -> None:
+def main(server: socket.socket, boot: str, groups: cgroup.Groups | None) -> None:
     """Keep one step after the other, for as long as there are more and none leaves a trace."""
     _stand_apart()
     me = proctree.look(os.getpid())
     about = {"boot": boot, "keeper": os.getpid(), "keeper_started": me.started if me else 0}
     frames = protocol.Frames(protocol.MOST_FROM_SERVER)
+    group = groups.enter(f"{about['keeper']}-{about['keeper_started']}") if groups else None
+    try:
+        _serve(server, frames, about, group)
+    finally:
+        if group:
+            group.leave()
+
+
+def _serve(
+    server: socket.socket,
+    frames: protocol.Frames,
+    about: dict[str, Any],
+    group: cgroup.Group | None,
+) -> None:
     order = _receive(server, frames)
     for left in range(MOST_STEPS - 1, -1, -1):
         if order is None:
             return
-        step = _keep(server, frames, order, about, may_stay=left > 0)
+        step = _keep(server, frames, order, about, group, may_stay=left > 0)
         if step is None or not step.clean:
             return
         order = step.next_order or _receive(server, frames)
@@ -58,13 +72,16 @@ def _keep(
     frames: protocol.Frames,
     order: dict[str, Any],
     about: dict[str, Any],
+    group: cgroup.Group | None,
     may_stay: bool,
 ) -> Watch | None:
     """See one step through; None where there was none, or the keeper has failed it."""
     try:
         folder, listener = scratch.prepare(order)
+        limits.take_on(order)
         step = Watch(order, folder, listener)
-        step.enter(about)
+        held = {"group": group.folder} if group and group.at(order["scratch"]) else {}
+        step.enter(about | held)
     except (scratch.Refusal, OSError) as error:
         server.sendall(protocol.message(say="refused", problem=str(error)))
         return None

@@ -12,6 +12,7 @@ a shell would give, and its output says why, where whoever wrote the step will l
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 CANNOT_RUN = 126
 NOT_FOUND = 127
+LONGEST_WORD = 128 * 1024
+"""What Linux gives a program of one variable or argument, its name included."""
 
 
 class CannotStart(Exception):
@@ -92,7 +95,19 @@ def _explained(order: dict[str, Any], error: OSError) -> CannotStart:
             f"there is no program {program!r}{where}, or its #! line names none. Install it, or "
             "correct its name.",
         )
+    if error.errno == errno.E2BIG:
+        return CannotStart(CANNOT_RUN, _too_long(order))
     return CannotStart(
         CANNOT_RUN,
         f"cannot run {program!r}: {error.strerror}. Check its mode, its format and its #! line.",
+    )
+
+
+def _too_long(order: dict[str, Any]) -> str:
+    sizes = {name: len(os.fsencode(f"{name}={value}")) for name, value in order["env"].items()}
+    long = {name: size for name, size in sizes.items() if size >= LONGEST_WORD}
+    named = ", ".join(f"{name} ({size / 1000:.0f} kB)" for name, size in long.items())
+    return (
+        f"the environment is too large to start a program: {named or 'all variables together'}; "
+        "Linux takes 128 KiB of each. Save less, or write it to a file in $OPSBOOK_WORK."
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from opsbook.runs.supervisor.step import Step
 
 LEAST_OUTPUT = 4096
+LEAST_DISK = 4096
 MEBIBYTE = 1024 * 1024
 
 
@@ -39,6 +40,9 @@ class StepRequest:
 
     `user` and `group` come together and need root. `stdin` is text, or None for an empty input.
     `output_limit` is in bytes, half of it for the first output and half for the last.
+    `disk_limit` is in bytes, for what lies in its home and, by itself, for what is added to the
+    folder that `env` names as OPSBOOK_WORK; a step that passes it has failed. `processes` is how
+    many its user may have at once, all steps together, where that is not root (see `limits`).
     `die_with_server` ends the step once no server was connected for `server_gone_s`.
     """
 
@@ -53,6 +57,8 @@ class StepRequest:
     timeout_s: float | None = None
     grace_s: float = 5.0
     output_limit: int = 2 * MEBIBYTE
+    disk_limit: int = 1024 * MEBIBYTE
+    processes: int = 4096
     user: int | None = None
     group: int | None = None
     die_with_server: bool = False
@@ -77,6 +83,11 @@ class StepRequest:
             yield f"user is {self.user}, group is {self.group}: give both or neither."
         if self.output_limit < LEAST_OUTPUT:
             yield f"output_limit is {self.output_limit}: keep at least {LEAST_OUTPUT} bytes."
+        if self.disk_limit < LEAST_DISK or self.processes < 1:
+            yield (
+                f"disk_limit is {self.disk_limit}, processes {self.processes}: allow at least "
+                f"{LEAST_DISK} bytes and one process."
+            )
         if self.grace_s < 0 or (self.timeout_s is not None and self.timeout_s <= 0):
             yield f"timeout_s is {self.timeout_s}, grace_s {self.grace_s}: times run forward."
 

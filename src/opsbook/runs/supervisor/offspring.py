@@ -40,6 +40,10 @@ class Offspring:
         except ChildProcessError:
             self.none_left = True
 
+    def pids(self) -> list[int]:
+        """Who lives now."""
+        return [proc.pid for proc in proctree.below(os.getpid(), proctree.snapshot())]
+
     def signal(self, number: int) -> None:
         """Signal everybody, in whatever session they are by now."""
         procs = proctree.snapshot()

@@ -3,7 +3,7 @@
 Three traces are followed, because a process can shake off two of them without meaning to: descent
 from the keeper (ends when the keeper dies), the step's session (left by `setsid`), and the marks in
 the environment (lost by `env -i`, unreadable without the right to look). A process that sheds all
-three on purpose is not found; what would hold it is a cgroup.
+three on purpose is found where it is held in a control group (see `cgroup`), and nowhere else.
 
 A process id alone says nothing about a moment later. Everything here compares start times (clock
 ticks since boot, so a record also names its boot), and signals go through a pidfd whose process was
@@ -19,7 +19,7 @@ import os
 import signal
 import time
 
-from . import protocol, record
+from . import cgroup, protocol, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,6 +124,8 @@ def tree(attempt_id: str | None, scratch: Path) -> list[Proc]:
     for root in roots:
         found.update((proc.pid, proc) for proc in below(root.pid, procs))
     found.update(_session(known.get("child", 0), known.get("child_started", 0), procs))
+    held = cgroup.members(str(known.get("group", "")), str(scratch))
+    found.update((pid, procs[pid]) for pid in held if pid in procs)
     # Whoever asks may itself have been started by a step: it is not what is meant.
     mine = _line_of_descent(procs)
     return [proc for pid, proc in found.items() if pid not in mine]
@@ -137,11 +139,17 @@ def kill_tree(attempt_id: str, scratch: Path) -> int:
     """
     killed: set[tuple[int, int]] = set()
     until = time.monotonic() + KILL_WITHIN
+    known = record.read(f"{scratch}/{protocol.PID_FILE}") or {}
+    group = str(known.get("group", ""))
     while living := tree(attempt_id, scratch):
         killed.update((proc.pid, proc.started) for proc in living if send(proc, signal.SIGKILL))
+        if not _keeper_lives(known):  # then the group is at no other step, nor will be
+            cgroup.kill(group, str(scratch))
         if time.monotonic() > until:
             break
         time.sleep(0.005)
+    if group and not _keeper_lives(known):
+        cgroup.remove(group)
     return len(killed)
 
 
@@ -152,6 +160,11 @@ def signal_groups(procs: Iterable[Proc], number: int) -> None:
             os.killpg(group, number)
         except (ProcessLookupError, PermissionError):
             continue
+
+
+def _keeper_lives(known: dict[str, Any]) -> bool:
+    its = look(known.get("keeper", 0))
+    return its is not None and its.started == known.get("keeper_started")
 
 
 def _with_keeper(known: dict[str, Any], scratch: Path) -> tuple[dict[int, Proc], int]:

@@ -20,7 +20,7 @@ import socket
 import sys
 import time
 
-from . import keeper, proctree, protocol
+from . import cgroup, keeper, limits, proctree, protocol
 
 PAUSE = 0.05
 
@@ -29,6 +29,10 @@ def main() -> None:
     """Serve the control socket, which is descriptor 0, until the server has gone."""
     control = socket.socket(fileno=0)
     boot = proctree.boot()
+    groups = cgroup.permitted()
+    if groups:
+        groups.sweep()
+    limits.hide()
     _forget_inherited_signals()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are buried by the kernel
     gc.collect()
@@ -38,10 +42,12 @@ def main() -> None:
         _, handed, _, _ = socket.recv_fds(control, 1, 1)
         if not handed:
             return
-        _fork(control, socket.socket(fileno=handed[0]), boot)
+        _fork(control, socket.socket(fileno=handed[0]), boot, groups)
 
 
-def _fork(control: socket.socket, server: socket.socket, boot: str) -> None:
+def _fork(
+    control: socket.socket, server: socket.socket, boot: str, groups: cgroup.Groups | None
+) -> None:
     pid = -1
     while pid < 0:
         try:
@@ -54,7 +60,7 @@ def _fork(control: socket.socket, server: socket.socket, boot: str) -> None:
         try:
             os.dup2(1, 0)
             control.detach()
-            keeper.main(server, boot)
+            keeper.main(server, boot, groups)
         except BaseException:  # noqa: BLE001 - the edge of the process
             sys.excepthook(*sys.exc_info())
         finally:

@@ -14,10 +14,11 @@ import select
 import signal
 import time
 
-from . import launch, proctree, protocol, record
+from . import launch, limits, proctree, protocol, record
 from .audience import Audience
 from .deadlines import Deadlines
 from .offspring import Offspring
+from .space import GRACE, Space
 from .spool import Spool
 
 TYPE_CHECKING = False
@@ -51,6 +52,13 @@ class Watch:
         self._drained = self._acknowledged = False
         self._started_at, self._began = time.time(), time.monotonic()
         self._deadlines = Deadlines(order, self._began)
+        self._space = Space(
+            f"{order['scratch']}/{protocol.HOME_FOLDER}",
+            order["env"].get(protocol.WORK, ""),
+            order["disk_limit"],
+            self._began,
+            lambda: self._offspring.pids(),  # noqa: PLW0108  it is another one by then
+        )
 
     def enter(self, about: dict[str, Any]) -> None:
         """Have the record as good as written, so that a full disk is met before anything runs.
@@ -65,7 +73,7 @@ class Watch:
     def begin(self, server: socket.socket, frames: protocol.Frames) -> None:
         """Let the step run, complete the record, and only then tell the server."""
         try:
-            self._follow(launch.Launched(self._order))
+            self._follow(limits.first_to_go(lambda: launch.Launched(self._order)))
         except launch.CannotStart as problem:
             self._spool.append(f"opsbook: {problem}\n".encode("utf-8", "surrogateescape"))
             self._offspring.status = problem.code << 8  # as waitpid would say it
@@ -81,11 +89,15 @@ class Watch:
             now = time.monotonic()
             if reason := self._deadlines.reason(now, attended=len(self._audience) > 0):
                 self.stop(*reason)
+            elif told := "" if self._deadlines.verdict else self._space.look(now):
+                self.stop("failed", told, GRACE)
             if self._deadlines.over(now, self._ended, self._offspring.none_left):
                 return
             if not self._ended and self._deadlines.kill(now):
                 self._offspring.signal(signal.SIGKILL)
             patience = self._deadlines.patience(now, self._ended)
+            if not self._deadlines.verdict:
+                patience = max(0.0, min(patience, self._space.next - now))
             if self._spool.seen > self._shown:
                 patience = max(0.0, min(patience, self._show_at - now))
             for descriptor, _ in self._poll.poll(patience * 1000):
@@ -130,11 +142,11 @@ class Watch:
         if self._launched:
             self._launched.close()
 
-    def stop(self, verdict: str, note: str) -> None:
+    def stop(self, verdict: str, note: str, grace: float | None = None) -> None:
         """TERM to the whole tree, escaped processes included. The first reason given stands."""
         if self._deadlines.verdict or self._ended:
             return
-        self._deadlines.end(verdict, time.monotonic())
+        self._deadlines.end(verdict, time.monotonic(), grace)
         self._notes.append(note)
         self._offspring.signal(signal.SIGTERM)
         self._offspring.signal(signal.SIGCONT)  # a stopped process would never see the TERM
