@@ -101,6 +101,7 @@ TYPES = {
     "Condition": "condition",
     "Quantity": "quantity",
     "Contact": "contact",
+    "Address": "web address, or a reference to one",
     "Permission": "permission",
     "date": "day",
     "bool": "true or false",

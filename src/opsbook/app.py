@@ -36,11 +36,14 @@ from opsbook.book.library import Library
 from opsbook.checks import KINDS as CHECK_KINDS
 from opsbook.checks import Facts, Scheduler
 from opsbook.incidents import Escalator, Response
-from opsbook.notify import Outbox
+from opsbook.notify import Outbox, webhooks
 from opsbook.routines import Routines
-from opsbook.runs import STEP_KINDS, Engine, Telling
+from opsbook.runs import STEP_KINDS, Engine, Reminding, Telling
+from opsbook.runs.hooks import Hooks
+from opsbook.runs.known import Known
 from opsbook.runs.supervisor import Spawner
 from opsbook.settings import Settings
+from opsbook.web.api import KEEP_ANSWERS, forget_answers
 from opsbook.web.site import create
 
 SEAL_EVERY = timedelta(seconds=1)
@@ -162,6 +165,7 @@ class App:
         stack.push_async_callback(self.spawner.stop)
         await self.outbox.start(self.clock.now())
         stack.push_async_callback(self.outbox.stop)
+        stack.push_async_callback(self.deliveries.stop)
         await self.engine.start(self.clock.now())
         stack.push_async_callback(self.engine.stop)
         await self.scheduler.start()
@@ -179,21 +183,26 @@ class App:
         host, port = self.address
         facts = Facts(data=str(self.places.data), url=self.url, host=host, port=port)
         database, library, loops = self.database, self.library, self.loops
+        known = Known(library, self.places, database.url)
         self.scheduler = Scheduler(database, library, loops, self.clock, facts)
         self.rules = Rules(database, library)
-        self.outbox = Outbox(database, library, loops, self.clock, base_url=self.url)
+        self.outbox = Outbox(database, library, loops, self.clock, base_url=self.url, secrets=known)
+        self.deliveries = webhooks.Deliveries(database, library, loops, self.clock)
         self.engine = Engine(
             database, library, loops, self.clock, self.scheduler, self.places, self.spawner,
-            self.lease, self.hub,
+            self.lease, self.hub, secrets=known,
         )  # fmt: skip
         self._loop("lease", self._hold, deciding=False)
         self._loop("seal", self._seal, "audit")
         self._loop("rules", self.rules.tick, "checks", "books")
-        for consumer in (Response(library).consumer, Telling(library).consumer):
+        hooks = Hooks(library, self.url, known)
+        for consumer in (Response(library).consumer, Telling(library).consumer, hooks.consumer):
             self._loop(consumer.name, self._drainer(consumer), "events")
         self._loop("escalation", Escalator(database, library).tick, "incidents", "books")
         self._loop("pages", self.outbox.tick, "pages")
+        self._loop("webhooks", self.deliveries.tick, "webhooks", "books")
         self._loop("approvals", self._expire_approvals, "approvals")
+        self._loop("reminders", Reminding(database, library).tick, "runs")
         self._loop("routines", Routines(database, library).tick, "books")
         self._loop("tidy", self._tidy)
         self.revisions.wire()
@@ -240,6 +249,8 @@ class App:
 
     async def _tidy(self, now: datetime) -> datetime:
         await self.database.write(lambda tx: events.prune(tx, now - KEEP_EVENTS))
+        await self.database.write(lambda tx: webhooks.prune(tx, now))
+        await self.database.write(lambda tx: forget_answers(tx, now - KEEP_ANSWERS))
         return now + timedelta(hours=1)
 
     async def _last_words(self) -> None:

@@ -48,6 +48,26 @@ def bring_up_to_date(database: Database) -> None:
     _migrate(database)
 
 
+def require_today(database: Database) -> None:
+    """Do nothing where the tables are those this Opsbook knows; nothing is migrated.
+
+    Raises:
+        StartError: the database cannot be opened, or is of another version.
+    """
+    try:
+        with database.engine.connect() as connection, connection.begin():
+            version = _version(connection)
+    except sa.exc.DBAPIError as error:
+        raise StartError(
+            f"The database cannot be opened: {error.orig}.", remedy="Check that it is the server's."
+        ) from error
+    if version != HEAD:
+        raise StartError(
+            f"The database is of version {version}; this Opsbook is of {HEAD}.",
+            remedy="Use the Opsbook that runs on it, or start this one with `opsbook up` once.",
+        )
+
+
 def has_run(database: Database, source: str) -> bool:
     """Tell whether a book that came from this source has a running revision, reading only.
 

@@ -13,7 +13,14 @@ NOW = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
 def asked(
     *, state: State = "open", need: int = 1, record: bool = False, role: str | None = "security"
 ) -> Asked:
-    return Asked(state, role, need, {1: "started", 2: "edited"}, record, NOW + timedelta(hours=1))
+    return Asked(
+        state,
+        (role,) if role else (),
+        need,
+        {1: "started", 2: "edited"},
+        record,
+        NOW + timedelta(hours=1),
+    )
 
 
 def voter(

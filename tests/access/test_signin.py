@@ -150,10 +150,14 @@ async def test_a_link_opens_a_session_even_while_the_name_is_paused(
     raw = await sqlite_database.write(
         lambda tx: links.make(tx, now, ids["officer"], timedelta(hours=1))
     )
-    opened = await signin.with_link(sqlite_database, now, raw, agent="test")
+    opened = await signin.with_link(
+        sqlite_database, now, SignInLimits(), raw, address="::1", agent="test"
+    )
     assert opened.account_id == ids["officer"]
     with pytest.raises(LinkSpent):
-        await signin.with_link(sqlite_database, now, raw, agent="test")
+        await signin.with_link(
+            sqlite_database, now, SignInLimits(), raw, address="::1", agent="test"
+        )
 
 
 async def test_a_hash_with_old_parameters_is_renewed_at_the_next_sign_in(

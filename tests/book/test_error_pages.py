@@ -17,6 +17,7 @@ MENDED = [case for case in CASES if case.mended]
 REFERENCE = PAGES.parent
 
 NOT_SHOWN = {
+    "this Opsbook runs: …": "every kind of the language is run, see test_step_language",
     "should be a number": "no field is a number with decimals so far",
     "write one such as 0.5": "no field is a number with decimals so far",
     "cannot be used here": "each form that a field has is told in words of its own, see below",
@@ -37,6 +38,14 @@ NOT_SHOWN = {
         "no pattern is known that the one engine reads and the other does not",
     "… could not be compared with its pattern in … s": "takes its time, see test_params",
     "write one that is in …": "said of the hundred and first wrong name, see test_messages",
+    "… is empty, and the path would be another one without it":
+        "said of a run's values, not of a book, see test_kinds_http",
+    "… would lead to another folder: …":
+        "said of a run's values, not of a book, see test_kinds_http",
+    "… would lead to another folder":
+        "said of a run's values, not of a book, see test_kinds_http",
+    "the header … would have a line break or a control character in it":
+        "said of a run's values, not of a book, see test_kinds_http",
     "it never comes": "the reader of cron lines finds these itself",
     "… is not a size; write 512Ki, 4Gi or 20GB": "a parameter tells it in its own words",
     "… is not a percentage; write it as 80%": "a parameter tells it in its own words",

@@ -148,7 +148,7 @@ def test_every_key_takes_some_value_that_the_models_take():
     tried = ["5m", 5, "디스크", "> 80%", True, "2026-01-31", ["2026-01-31"], {}, [], None, "/x",
              "every day 09:00", "*:read", "D-7", "weekdays 09:00-18:00", "https://a.example",
              "mailto://a@b", "+20%", ["runs"], ["ko"], {"a": "b"}, "0" * 64, "forever", [5], ["5m"],
-             {"severity": "P1"}, {"a": 5}]  # fmt: skip
+             {"severity": "P1"}, {"a": 5}, "env:NAME", ["run.finished"]]  # fmt: skip
     tried += ["UTC"] + [
         word for _, read, _ in KEYS for word in re.findall(r"'(\w+)'", repr(read._type))
     ]

@@ -196,8 +196,8 @@ WRONG = [
     ("```notify {#a}\nDone.\n```\n",
      "1: step a: it tells nobody. add to= with a person, a team or a channel."),
     ("```wait {#a}\na while\n```\n",
-     "1: step a: 'a while' is not a duration. write a number and a unit, such as 500ms, 30s, 15m, "
-     "1h30m or 7d."),
+     "1: step a: 'a while' is nothing to wait for. write 10m, until 22:00, until 2026-03-31 09:00, "
+     "window name, or until check name is ok."),
     ("```wait {#a}\n0s\n```\n",
      "1: step a: it waits for no time at all. write a time such as 10m, or remove it."),
     ("```http {#a}\nexample.org\n```\n",

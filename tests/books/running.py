@@ -237,7 +237,8 @@ async def running(
                 text = text.replace(old, new)
         file.write_text(text)
     assert not left, f"the book {name} says none of these any more: {sorted(left)}"
-    patch.setattr("opsbook.runs.kinds.bash.PATH", f"{around.bin}:{runs.kinds.bash.PATH}")
+    steps = runs.kinds.environment
+    patch.setattr(steps, "PATH", f"{around.bin}:{steps.PATH}")
     settings = Settings(
         books=(copy,), data=around.folder / "data", listen=("127.0.0.1", 0), step_user=local_user()
     )

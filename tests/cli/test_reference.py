@@ -76,10 +76,11 @@ def test_every_command_explains_itself_and_knows_both_forms():
 
 def commands():
     """Every command there is, by the help of the groups."""
-    for group in ([], ["runs"], ["incidents"], ["audit"]):
+    groups = (["runs"], ["incidents"], ["accounts"], ["audit"])
+    for group in ([], *groups):
         shown = call(*group, "--help").out.split("Commands:")[1]
         for name in re.findall(r"^  ([a-z]+) ", shown, re.MULTILINE):
-            if [name] not in (["runs"], ["incidents"], ["audit"]) or group:
+            if [name] not in groups or group:
                 yield [*group, name]
 
 

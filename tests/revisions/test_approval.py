@@ -7,6 +7,7 @@ import pytest
 from opsbook.access import accounts
 from opsbook.access.errors import NotApproved
 from opsbook.app import App
+from opsbook.runs import behind
 from tests.revisions.making import BOOK, CHECKS, DEPLOY, LOOSER, SECOND, House, Origin, write
 
 NO_QUESTION = DEPLOY.replace("```approval {#allow by=lead within=1h}\nDeploy now?\n```\n", "")
@@ -145,6 +146,31 @@ async def test_the_author_of_an_earlier_unapproved_revision_is_excluded_too(
         await remote.vote(asked["id"], "lead")
     await remote.vote(asked["id"], "deputy")
     assert remote.running() == LOOSER
+
+
+async def test_runs_know_who_wrote_what_nobody_else_has_approved(
+    remote: House, origin: Origin
+) -> None:
+    ids = {one: (await remote.person(one)).account_id for one in ("deputy", "lead", "editor")}
+
+    async def authors() -> set[str]:
+        """The people that a run of what runs now may not be approved by, for that."""
+        running = str(remote.app.library.current("shop").revision)
+        found = await remote.app.database.read(lambda tx: set(behind.authors(tx, "shop", running)))
+        return {login for login, id in ids.items() if f"account:{id}" in found}
+
+    origin.push({"checks.yaml": CHECKS.replace("Queue", "Line")}, who="lead")
+    origin.push({"checks.yaml": CHECKS.replace("Queue", "Row")}, who="editor")
+    await remote.app.wind(65 * SECOND)
+    assert await authors() == {"lead", "editor"}  # two commits, one revision
+    origin.push({"book.yaml": LOOSER}, who="editor")
+    await remote.app.wind(65 * SECOND)
+    await remote.vote((await remote.approvals())[-1]["id"], "deputy")
+    assert remote.running() == LOOSER
+    assert await authors() == set()
+    origin.push({"checks.yaml": CHECKS}, who="lead")
+    await remote.app.wind(65 * SECOND)
+    assert await authors() == {"lead"}
 
 
 async def test_an_approval_that_was_given_just_before_a_stop_counts_after_it(

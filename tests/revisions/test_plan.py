@@ -286,6 +286,80 @@ def test_a_step_that_changes_something_before_the_question_loosens():
     ]
 
 
+def test_a_question_that_fewer_people_answer_or_that_a_no_does_not_end_loosens():
+    two = ("by=admin within=4h", "by=admin need=2 within=4h")
+    assert [str(one) for one in compare(book(two), book(), NOW).loosens] == [
+        "Fewer people must answer allow of clean: 1, not 2."
+    ]
+    assert loosened(("by=admin within", 'by="admin, responder" within')) == [
+        "Others may answer allow of clean: admin, responder instead of admin."
+    ]
+    assert loosened(("by=admin within=4h", "by=admin")) == [
+        "allow of clean may be answered at any time, no longer within 4h."
+    ]
+    hand = (QUESTION, QUESTION + "- [ ] Count what is left. {#count by=admin within=1h}\n")
+    for choice in ("continue", "ask"):
+        after = book(hand, ("{#count by=admin", f"{{#count by=admin on-fail={choice}"))
+        assert [str(one) for one in compare(book(hand), after, NOW).loosens] == [
+            "The runbook clean may go on past the question count."
+        ]
+
+
+def test_a_question_that_is_moved_behind_the_change_it_guards_loosens():
+    moved = (QUESTION, ""), ("```bash {#verify", QUESTION + "```bash {#verify")
+    assert loosened(*moved) == ["In the runbook clean remove comes before the question allow."]
+
+
+TARGETS = """targets:
+  cluster:
+    title: Cluster
+    programs: [/opt/bin]
+    read: {environment: {KUBECONFIG: "env:READ_ONLY"}}
+    change: {environment: {KUBECONFIG: "env:CHANGING"}}
+"""
+
+
+def with_targets(*edits: tuple[str, str]):
+    text = TARGETS
+    for before, after in edits:
+        assert before in text
+        text = text.replace(before, after)
+    return book(("hours:\n  work:", f"{text}hours:\n  work:"))
+
+
+def sentences(old, new):
+    return [str(one) for one in compare(old, new, NOW).loosens]
+
+
+def test_what_steps_are_let_in_with_loosens_when_it_is_another():
+    old = with_targets()
+    wider = with_targets(("env:READ_ONLY", "env:CHANGING"))
+    assert sentences(old, wider) == [
+        "Steps that only read on cluster are let in with something else: KUBECONFIG=env:CHANGING."
+    ]
+    more = with_targets(('env:CHANGING"}', 'env:CHANGING", KEY: "env:KEY"}'))
+    assert sentences(old, more) == [
+        "Steps that change something on cluster are let in with something else: KEY=env:KEY."
+    ]
+    assert sentences(more, old) == []
+    (less,) = compare(more, old, NOW).changes
+    assert str(less) == (
+        "Steps that change something on cluster are let in with less: not KEY=env:KEY."
+    )
+
+
+def test_a_credential_that_is_used_elsewhere_or_for_the_first_time_loosens():
+    old = with_targets()
+    assert sentences(old, with_targets(("/opt/bin", "/tmp/bin"))) == [
+        "The credentials for cluster are used in another place: its programs differs."
+    ]
+    assert sentences(book(), old) == [
+        "Steps are let in at cluster, which is new, with: "
+        "KUBECONFIG=env:CHANGING, KUBECONFIG=env:READ_ONLY."
+    ]
+    assert sentences(old, book()) == []
+
+
 def test_what_lets_a_change_happen_sooner_or_longer_loosens():
     assert loosened(
         ("need: 2", "need: 1"),

@@ -35,7 +35,7 @@ def between_steps() -> None:
 
 def before_it_hears() -> None:
     """Somebody has approved; the run does not know yet."""
-    dies(engine.Engine, "_approval_decided", lambda *_: True)
+    dies(engine.Engine, "_answered", lambda _, tx, event, now: event.kind == "approval.decided")
 
 
 CALLS = (before_spawn, before_commit, between_steps, before_it_hears)

@@ -18,7 +18,7 @@ from opsbook.base import places
 from opsbook.base.errors import Conflict, Invalid
 from opsbook.base.events import event
 from opsbook.runs import supervisor
-from opsbook.runs.kinds.bash import work_folder
+from opsbook.runs.kinds.environment import work_folder
 from tests.support.runs import Stage, book, runbook
 
 ROOT = Path(__file__).parents[2]

@@ -3,8 +3,8 @@
 A runbook is made up, with conditions, retries, lists, approvals, rollback and finally steps; the
 model says which steps have to run, in which order, and how the run ends. Then it is really run,
 by an engine whose writes stop at random moments, before a commit or after it, and whose next one
-goes on with what is on disk. Processes go on meanwhile, as they do in life. Whatever happened: every
-line that the steps themselves wrote is the model's, none twice and none too few.
+goes on with what is on disk. Processes go on meanwhile, as they do in life. Whatever happened:
+every line that the steps themselves wrote is the model's, none twice and none too few.
 """
 
 import asyncio

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -169,13 +169,14 @@ class Stage:
 
         return await self.write(find)
 
-    async def begin(self, *, by: str = "", **params: str) -> int:
+    async def begin(self, *, by: str = "", day: date | None = None, **params: str) -> int:
         """Start `fix`: as somebody, or unattended."""
         starter = (await self.person(by)).actor if by else "opsbook"
         return await self.write(
             lambda tx: runs.start(
                 tx, self.clock.now(), book=self.library.current("shop"), runbook="fix",
-                params=params, started_by=starter, attended=bool(by),
+                params=params, started_by=starter, attended=bool(by), day=day,
+                sealer=self.engine.sealer,
             )
         )  # fmt: skip
 

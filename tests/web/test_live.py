@@ -100,7 +100,7 @@ async def test_output_comes_as_it_is_stored_and_ends_with_the_run(
         await trouble.database.write(write)
         kind, piece = await anext(told)
         assert kind == "output"
-        assert piece == {"attempt": mine, "end": last + 1, "text": "한 줄\n<b>\n"}
+        assert piece == {"attempt": mine, "end": last + 1, "html": "한 줄\n&lt;b&gt;\n"}
 
         def finish(tx):  # type: ignore[no-untyped-def]
             tx.execute(run.update().where(run.c.id == 2).values(state="succeeded"))
@@ -108,6 +108,36 @@ async def test_output_comes_as_it_is_stored_and_ends_with_the_run(
 
         await trouble.database.write(finish)
         assert await anext(told) == ("end", {})
+
+
+async def test_output_goes_on_in_the_colour_and_the_line_where_the_page_left_it(
+    trouble: Rig, enter: Enter
+) -> None:
+    def write(tx, start=9_000, text="done\n\x1b[31m10%"):  # type: ignore[no-untyped-def]
+        made = tx.insert(output, attempt_id=mine, start=start, text=text)
+        tx.touch("run:2")
+        return made
+
+    mine = await trouble.database.read(
+        lambda tx: tx.scalar(sa.select(attempt.c.id).where(attempt.c.run_id == 2))
+    )
+    last = await trouble.database.write(write)
+    operator = await enter(trouble)
+    red = '<span class="red">{}%</span>'
+    assert f'done\n<span class="open">{red.format(10)}</span></pre>' in await operator.see(
+        "/runs/2"
+    )
+    async with (
+        asyncio.timeout(LIMIT),
+        operator.client.stream("GET", f"/runs/2/output?after={last}") as answer,
+    ):
+        told = events(answer)
+        await trouble.database.write(lambda tx: write(tx, 9_100, "\r20"))
+        _, piece = await anext(told)
+        assert piece["html"] == f'<span class="open">{red.format(20)}</span>'
+        await trouble.database.write(lambda tx: write(tx, 9_200, "\r99\n"))
+        _, piece = await anext(told)
+        assert piece["html"] == f"{red.format(99)}\n"
 
 
 async def test_output_of_a_run_one_may_not_see_is_not_there(trouble: Rig, enter: Enter) -> None:

@@ -18,7 +18,8 @@ from tests.web.rig import Rig
 
 PAGES = (
     "/", "/inbox", "/incidents", "/incidents/1", "/incidents/2", "/incidents/3", "/runs",
-    "/runs?show=open", "/runs/1", "/runs/2", "/runs/3", "/runs/4", "/checks",
+    "/runs?show=open", "/runs?q=rest&trigger=incident", "/runs/compare?b=3", "/runs/compare?b=1",
+    "/runbooks", "/runbooks?q=systemctl", "/runs/1", "/runs/2", "/runs/3", "/runs/4", "/checks",
     "/checks/shop/checkout", "/checks/shop/search?span=day", "/checks/shop/disk?span=week", "/book",
     "/book/shop", "/book/shop/runbooks/restart-payments", "/book/shop/files/checks.yaml",
     "/book/shop/files", "/book/shop/checks", "/book/shop/checks/checkout", "/book/shop/rules",
@@ -398,11 +399,17 @@ async def test_old_output_is_cut_and_whole_behind_a_link(trouble: Rig, enter: En
     page = await operator.see("/runs/2")
     assert "line 8999" in page
     assert "line 10\n" not in page
-    path = re.findall(r'href="(/runs/2/output/2\.txt)"', page)[0]
+    _, _, cut = page.partition("The beginning is not shown.")
+    path = re.findall(r'href="(/runs/2/steps/[a-z-]+/output\.txt\?attempt=1)"', cut)[0]
     answer = await operator.client.get(path)
     assert answer.headers["content-type"].startswith("text/plain")
+    assert answer.headers["content-disposition"].startswith('attachment; filename="run-2-')
+    assert answer.headers["x-content-type-options"] == "nosniff"
     assert "line 10\n" in answer.text
-    assert (await operator.client.get("/runs/2/output/1.txt")).status_code == 404
+    last = await operator.client.get(path.partition("?")[0])
+    assert last.text == answer.text
+    for wrong in (path.replace("=1", "=9"), "/runs/2/steps/none/output.txt"):
+        assert (await operator.client.get(wrong)).status_code == 404
     stranger = await enter(trouble, "stranger")
     assert (await stranger.client.get(path)).status_code == 404
 

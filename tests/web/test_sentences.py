@@ -11,12 +11,13 @@ from opsbook.web import sentences
 
 SOURCE = Path(opsbook.__file__).parent
 ACTION = re.compile(
-    r'"((?:account|access|alert|approval|book|incident|link|page|routine|run|step|token)\.[a-z_]+)"'
+    r'"((?:account|access|alert|approval|book|incident|link|page|routine|run|step|token|webhook)\.[a-z_]+)"'
 )
 # Names of events, files and columns that look like actions.
 NO_ACTIONS = {
     "account.id", "alert.id", "approval.id", "approval.decided", "incident.id", "run.id",
     "book.yaml", "run.finished", "run.changed", "run.created", "run.asks", "page.retried",
+    "run.running", "run.waiting", "webhook.test",
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from opsbook import audit
 from opsbook.access import sessions
 from opsbook.access.errors import LoginTaken
-from opsbook.access.tables import access_token, account, sign_in_link
+from opsbook.access.tables import access_token, account, session, sign_in_link
 from opsbook.audit.entries import SERVER
 from opsbook.base.database import Transaction
 from opsbook.base.errors import Invalid, NotFound
@@ -22,6 +22,7 @@ Row = dict[str, Any]
 LONGEST = 128
 LANGUAGES = frozenset({"ko", "en"})
 THEMES = frozenset({"light", "dark"})
+LINK = ("made_by", "created_at", "expires_at", "used_at")
 
 
 def create(
@@ -84,6 +85,29 @@ def all(tx: Transaction) -> Sequence[Row]:
     return tx.rows(sa.select(account).order_by(account.c.id))
 
 
+def overview(tx: Transaction, now: datetime) -> Sequence[Row]:
+    """Return every account, by name, with its living ``sessions`` and ``tokens``, counted, and its
+    newest link: who made it, until when it is good, when it was used (``link_…``).
+    """
+    links = {
+        row["account_id"]: row
+        for row in tx.rows(sa.select(sign_in_link).order_by(sign_in_link.c.created_at))
+    }
+    alive = (session.c.expires_at > now) & (session.c.seen_at > now - sessions.IDLE)
+    usable = access_token.c.revoked_at.is_(None) & (access_token.c.expires_at > now)
+    open_sessions = _counted(tx, session.c.account_id, alive)
+    open_tokens = _counted(tx, access_token.c.account_id, usable)
+    return [
+        {
+            **row,
+            "sessions": open_sessions.get(row["id"], 0),
+            "tokens": open_tokens.get(row["id"], 0),
+            **{f"link_{name}": links.get(row["id"], {}).get(name) for name in LINK},
+        }
+        for row in tx.rows(sa.select(account).order_by(account.c.login))
+    ]
+
+
 def logins(tx: Transaction, ids: Sequence[int]) -> dict[int, str]:
     """Return the names of these accounts by id."""
     query = sa.select(account.c.id, account.c.login).where(account.c.id.in_(list(ids)))
@@ -98,7 +122,8 @@ def set_password(
 
     A change ends the account's other sessions and its unused links: whoever changes a password
     because somebody knew it wants that somebody out. ``keep`` is the raw token of the session that
-    asks. Setting the first password ends nothing.
+    asks; who made the link it was opened with is forgotten (`links.one_person`). Setting the first
+    password ends nothing.
     """
     row = require(tx, account_id)
     tx.execute(sa.update(account).where(_is(account_id)).values(password_hash=password_hash))
@@ -106,6 +131,8 @@ def set_password(
     closed = sessions.close_all(tx, account_id, keep) if changed else 0
     if changed:
         _drop_links(tx, account_id)
+    if keep is not None:
+        sessions.own(tx, keep)
     audit.record(
         tx, now, by or f"account:{account_id}", "account.password_set", f"account:{account_id}",
         data={"changed": changed, "sessions_closed": closed},
@@ -181,6 +208,13 @@ def require(tx: Transaction, account_id: int) -> Row:
 
 def _is(account_id: int) -> sa.ColumnElement[bool]:
     return account.c.id == account_id
+
+
+def _counted(
+    tx: Transaction, column: sa.ColumnElement[Any], which: sa.ColumnElement[bool]
+) -> dict[int, int]:
+    query = sa.select(column.label("account"), sa.func.count().label("n")).where(which)
+    return {row["account"]: row["n"] for row in tx.rows(query.group_by(column))}
 
 
 def _drop_links(tx: Transaction, account_id: int) -> None:

@@ -4,6 +4,9 @@ An approval is bound to what is approved by a hash over revision, runbook, step 
 (``binding``). Whoever acts on one asks ``granted`` with the hash of what it is about to do, so that
 a yes to something else is no yes. Roles are looked up when somebody votes, in the book that runs
 then; the rule about one's own work is the stricter of the book that asked and the one that runs.
+
+Whoever votes locks the approval first and reads it again; so does whoever excludes somebody. Of a
+vote and an exclusion at the same moment the second one sees the first.
 """
 
 from __future__ import annotations
@@ -18,17 +21,16 @@ import sqlalchemy as sa
 
 from opsbook import audit
 from opsbook.access import approvers, model
-from opsbook.access.errors import NotApproved, Settled
+from opsbook.access.errors import NotApproved, Settled, Voted
 from opsbook.access.principal import Principal
 from opsbook.access.tables import approval, vote
 from opsbook.audit.entries import SERVER
 from opsbook.base import events
 from opsbook.base.database import Transaction
-from opsbook.base.errors import Bug, Invalid, NotFound, OpsbookError
+from opsbook.base.errors import Bug, NotFound, OpsbookError
 from opsbook.book import Book
 
 Row = dict[str, Any]
-LONGEST_NOTE = 10_000
 DECIDED = "approval.decided"
 
 
@@ -48,13 +50,15 @@ def request(
 ) -> int:  # fmt: skip
     """Ask for an approval and return its number.
 
-    ``role`` is who may give it (``None``: whoever has ``permission``, or else ``runs:write``),
-    ``need`` how many different people have to. ``excluded`` are the accounts that take part in what
-    is asked, or these mapped to why (``started``, ``triggered``, ``edited``, ``authored``).
+    ``role`` is who may give it, or several with commas between them (``None``: whoever has
+    ``permission``, or else ``runs:write``), ``need`` how many different people have to.
+    ``excluded`` are the accounts that take part in what is asked, or these mapped to why (a key of
+    ``model.BECAUSE``).
     """
     if need < 1:
         raise Bug(f"An approval that needs {need} people is a bug in Opsbook.")
     why = excluded if isinstance(excluded, Mapping) else dict.fromkeys(excluded, "started")
+    roles = model.roles_of(role)
     made = tx.insert(
         approval, book=book.id, subject=subject, thread=thread, question=question, role=role,
         permission=permission, need=need, bound_to=bound_to, excluded=sorted(why),
@@ -63,7 +67,8 @@ def request(
     )  # fmt: skip
     row = require(tx, made)
     _record(
-        tx, now, SERVER, "approval.requested", row, role=role, need=need, bound_to=bound_to,
+        tx, now, SERVER, "approval.requested", row, role=next(iter(roles), None),
+        roles=list(roles), need=need, bound_to=bound_to,
         excluded={f"account:{one}": why[one] for one in sorted(why)},
         self_approval=book.self_approval,
         expires_at=expires_at.isoformat() if expires_at else None,
@@ -84,20 +89,11 @@ def decide(
         NotFound: there is no such approval.
         NotApproved: the voter may not; says who is excluded, why, and what to do.
         Settled: decided, expired or void already, changed since it was shown, or a second yes.
-        Invalid: the note is too long.
+        Invalid: the note is too long, or no text.
     """
-    row = require(tx, approval_id)
-    if row["book"] != book.id:
-        raise NotApproved(
-            f"This approval belongs to the book {row['book']}, not to {book.id}.",
-            remedy=f"A role in {book.id} means nothing there; ask somebody of {row['book']}.",
-            reason="book",
-        )
-    note = note.strip()
-    if len(note) > LONGEST_NOTE:
-        raise Invalid(f"The note has {len(note)} characters; {LONGEST_NOTE} fit.")
-    _lock(tx, approval_id)
-    row = require(tx, approval_id)
+    _of_book(require(tx, approval_id), book)
+    note = audit.note(note)
+    row = _locked(tx, approval_id)
     given = votes(tx, approval_id)
     ruling = model.rule(
         approvers.asked(row, book), approvers.voter(tx, principal, row, book),
@@ -122,6 +118,59 @@ def decide(
     if ruling.state != "open":
         _settle(tx, now, row, ruling.state)
     return ruling.state
+
+
+def withdraw(
+    tx: Transaction, now: datetime, approval_id: int, principal: Principal, book: Book,
+    note: str = "",
+) -> None:  # fmt: skip
+    """Take one's yes back while others are still waited for. The audit keeps that it was given.
+
+    Raises:
+        NotFound: there is no such approval.
+        NotApproved: the principal is no person, or may not act as one here.
+        Settled: decided, expired or void already, or there is no yes of theirs.
+        Invalid: the note is too long, or no text.
+    """
+    _of_book(require(tx, approval_id), book)
+    note = audit.note(note)
+    row = _locked(tx, approval_id)
+    given = approvers.given(votes(tx, approval_id))
+    who = approvers.voter(tx, principal, row, book)
+    model.taken_back(approvers.asked(row, book), who, given, now)
+    mine = (vote.c.approval_id == approval_id) & (vote.c.account_id == principal.account_id)
+    tx.execute(sa.delete(vote).where(mine))
+    left = sum(one.decision == "approve" for one in given) - 1
+    _record(
+        tx, now, principal.actor, "approval.withdrawn", row, text=note,
+        account=principal.account_id, approved=left, need=row["need"],
+    )  # fmt: skip
+
+
+def exclude(
+    tx: Transaction, now: datetime, subject: str, account_id: int, why: str, actor: str = SERVER
+) -> None:
+    """Keep somebody who takes part in it from now on from approving what a subject waits for.
+
+    Raises:
+        Conflict: they have voted on it. A vote that is decided is not made undone by taking part
+            afterwards, so whoever wants to take part has to be somebody else.
+    """
+    asked = sa.select(approval.c.id).where(approval.c.subject == subject).order_by(approval.c.id)
+    rows = [_locked(tx, one) for one in tx.execute(asked).scalars().all()]
+    if any(one["account_id"] == account_id for row in rows for one in votes(tx, row["id"])):
+        raise Voted(
+            "Who has voted on something cannot take it over: they would have approved their own.",
+            remedy="Take your vote back while it is still open, or let somebody else take it over.",
+        )
+    for row in rows:
+        if row["state"] != "open" or account_id in row["excluded"]:
+            continue
+        because = {**(row["excluded_because"] or {}), str(account_id): why}
+        change = sa.update(approval).where(approval.c.id == row["id"], approval.c.state == "open")
+        excluded = sorted({*row["excluded"], account_id})
+        tx.execute(change.values(excluded=excluded, excluded_because=because))
+        _record(tx, now, actor, "approval.excluded", row, account=account_id, because=why)
 
 
 def record_refusal(
@@ -197,10 +246,24 @@ def granted(tx: Transaction, subject: str, bound_to: str) -> Row | None:
     return tx.row(sa.select(approval).where(covers).order_by(approval.c.id.desc()).limit(1))
 
 
-def _lock(tx: Transaction, approval_id: int) -> None:
-    """Let the votes on one approval come one after the other, on PostgreSQL too."""
+def _locked(tx: Transaction, approval_id: int) -> Row:
+    """Return an approval as it is once whoever votes on it has ended, on PostgreSQL too.
+
+    Read in a statement of its own: on PostgreSQL the one that waited may show the row as it was
+    when it began to wait.
+    """
     if tx.connection.dialect.name == "postgresql":
         tx.execute(sa.select(approval.c.id).where(approval.c.id == approval_id).with_for_update())
+    return require(tx, approval_id)
+
+
+def _of_book(row: Row, book: Book) -> None:
+    if row["book"] != book.id:
+        raise NotApproved(
+            f"This approval belongs to the book {row['book']}, not to {book.id}.",
+            remedy=f"A role in {book.id} means nothing there; ask somebody of {row['book']}.",
+            reason="book",
+        )
 
 
 def _keep(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from opsbook import people
 from opsbook.access import accounts, model
 from opsbook.access.errors import NotApproved, Settled
 from opsbook.access.principal import Principal
@@ -20,7 +21,7 @@ def asked(row: Mapping[str, Any], book: Book) -> model.Asked:
     because = row["excluded_because"] or {}
     return model.Asked(
         state=row["state"],
-        role=row["role"],
+        roles=model.roles_of(row["role"]),
         permission=row["permission"] or model.USUAL,
         need=row["need"],
         excluded={one: because.get(str(one), "started") for one in row["excluded"]},
@@ -50,23 +51,52 @@ def given(votes: Iterable[Mapping[str, Any]]) -> list[model.Vote]:
 
 def holds(principal: Principal, row: Mapping[str, Any], book: Book) -> bool:
     """Tell whether the book gives this person what the approval takes."""
-    mine = principal.roles(book)
-    return row["role"] in mine if row["role"] else _permits(book, mine, row)
+    return _entitles(book, principal.roles(book), row)
 
 
-def could_approve(book: Book, row: Mapping[str, Any], logins: Mapping[int, str]) -> list[str]:
+def could_approve(
+    book: Book, row: Mapping[str, Any], logins: Mapping[int, str], voted: Iterable[int] = ()
+) -> list[str]:
     """Return the persons of the book who may still say yes: for "waits for …".
 
-    ``logins`` are the names of the excluded accounts (``accounts.logins``). Empty means that nobody
-    in the book can: it waits for the first administrator, or in vain.
+    ``logins`` are the names of the excluded accounts (``accounts.logins``) and of those who have
+    ``voted``. Empty means that nobody in the book can: it waits for the first administrator, or in
+    vain.
     """
-    shut = {logins.get(one) for one in row["excluded"]} if not _record_allowed(row, book) else set()
-    role = row["role"]
+    excluded = () if _record_allowed(row, book) else row["excluded"]
+    shut = {logins.get(one) for one in (*excluded, *voted)}
     return [
         person.id
         for person in book.people.values()
-        if person.login not in shut
-        and (role in person.roles if role else _permits(book, person.roles, row))
+        if person.login not in shut and _entitles(book, person.roles, row)
+    ]
+
+
+def on_duty(book: Book, now: datetime) -> list[str]:
+    """Return whom a rotation has on duty first: of those who could answer, the ones to ask.
+
+    A team without a rotation says in which order to call its people, and not who is there.
+    """
+    teams = [one for one in book.teams.values() if one.rotation is not None]
+    return list(
+        dict.fromkeys(who for one in teams for who in people.on_duty(book, one.id, now)[:1])
+    )
+
+
+def yes_of_excluded(
+    votes: Iterable[Mapping[str, Any]], excluded: Iterable[int], row: Mapping[str, Any], book: Book
+) -> list[int]:
+    """Return the accounts whose yes was given before they became part of what was asked.
+
+    Whoever acts on an approval asks once more, since to vote and to take part can cross each other.
+    """
+    if _record_allowed(row, book):
+        return []
+    part = set(excluded)
+    return [
+        one["account_id"]
+        for one in votes
+        if one["decision"] == "approve" and not one["by_oneself"] and one["account_id"] in part
     ]
 
 
@@ -85,6 +115,11 @@ def why_not(
     except (NotApproved, Settled) as error:
         return error
     return None
+
+
+def _entitles(book: Book, mine: Iterable[str], row: Mapping[str, Any]) -> bool:
+    wanted = model.roles_of(row["role"])
+    return not set(wanted).isdisjoint(mine) if wanted else _permits(book, mine, row)
 
 
 def _permits(book: Book, roles: Iterable[str], row: Mapping[str, Any]) -> bool:

@@ -59,6 +59,10 @@ class NotApproved(Refused):
     """
 
 
+class Voted(Conflict):
+    """Who has voted on something cannot take it over."""
+
+
 class Settled(Conflict):
     """This approval is settled; ``details["state"]`` says how."""
 

@@ -73,7 +73,8 @@ class SignInLimits:
 
     The account's window is counted by the name that was typed, whether it exists or not: a limit
     that only real accounts have would tell which they are. Being shut out by somebody else's
-    guessing is answered by the one-time link, which no window guards: it cannot be guessed.
+    guessing is answered by the one-time link, whose window is another one and counts only what was
+    no link: it cannot be guessed, and only asking for thousands is stopped.
 
     A try is counted before the password is looked at and given back when it was right. Counting
     afterwards would let a thousand guesses pass that are sent at the same moment.
@@ -82,6 +83,7 @@ class SignInLimits:
     def __init__(self) -> None:
         self.account = Window(10, timedelta(minutes=10))
         self.address = Window(50, timedelta(minutes=10))
+        self.links = Window(50, timedelta(minutes=10))
         self.at_once = asyncio.Semaphore(2)
 
     def take(self, login: str, address: str, now: datetime) -> bool:
@@ -104,6 +106,22 @@ class SignInLimits:
         """
         self.account.forget(_name(login))
         self.address.give_back(network(address))
+
+    def take_link(self, address: str, now: datetime) -> None:
+        """Count a link that is opened.
+
+        Raises:
+            TooManyTries: 50 within 10 minutes from this address were none.
+        """
+        place = network(address)
+        wait = self.links.wait(place, now)
+        if wait > timedelta(0):
+            raise TooManyTries(wait)
+        self.links.take(place, now)
+
+    def good_link(self, address: str) -> None:
+        """Take it back: it was a link."""
+        self.links.give_back(network(address))
 
 
 def _name(login: str) -> str:

@@ -4,42 +4,73 @@ Looking does not use a link up: mail scanners and chat previews open every link 
 page shows a button and only pressing it signs in. Using is one conditional update; of two who
 press at the same moment, one gets in. A new link makes the account's earlier ones void, so that of
 several that lie in mails only the newest works.
+
+Whoever makes a link for somebody else holds the way into their account, and could approve their own
+work through it. `one_person` therefore says which accounts count as one person for an approval:
+the maker and the account, from the moment the link is used until a day later, and beyond that for
+as long as a session that it opened, or a token made in one, lives without a password having been
+set in that session. A day is what it takes to notice: the person was told when the link was made,
+the link they were sent does not work, or their own password does not any more. It runs both ways,
+since the one may start what the other approves, and along chains: who made links for two accounts
+holds both. Only the passing of time ends it; nothing the maker can do alone does.
+
+Refused: binding this to the session alone (signing out would end it, and one password later the
+maker is somebody else); for good (a team of two could never approve anything); and to trust a
+second administrator's word (a team of two has none).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from opsbook import audit
-from opsbook.access.tables import account, sign_in_link
+from opsbook.access import sessions
+from opsbook.access.tables import access_token, account, session, sign_in_link
 from opsbook.audit.entries import SERVER
 from opsbook.base import ids
 from opsbook.base.database import Transaction
 
+INVITED: Final = timedelta(days=7)
+"""How long a link lives that a person makes for another."""
+ONE_PERSON: Final = timedelta(hours=24)
+"""How long after a link was used its maker and its account count as one person."""
+
 
 def make(
-    tx: Transaction, now: datetime, account_id: int, life: timedelta, *, by: str = SERVER
-) -> str:
-    """Return the raw token of a new link for an account, good once and for ``life``."""
+    tx: Transaction, now: datetime, account_id: int, life: timedelta, *, by: str = SERVER,
+    made_by: int | None = None, kind: str | None = None,
+) -> str:  # fmt: skip
+    """Return the raw token of a new link for an account, good once and for ``life``.
+
+    ``by`` is the actor, ``made_by`` the account behind it: none where the server made it, or
+    somebody with its database (``kind``, for the record: ``offline``).
+    """
     unused = (sign_in_link.c.account_id == account_id) & sign_in_link.c.used_at.is_(None)
     voided = tx.execute(sa.delete(sign_in_link).where(unused)).rowcount
     raw = ids.token()
     tx.insert(
         sign_in_link, digest=ids.digest(raw), account_id=account_id, created_at=now,
-        expires_at=now + life,
+        expires_at=now + life, made_by=made_by,
     )  # fmt: skip
-    data = {"expires_at": (now + life).isoformat(), "voided": voided}
+    data: dict[str, Any] = {"expires_at": (now + life).isoformat(), "voided": voided}
+    if kind is not None:
+        data["kind"] = kind
     audit.record(tx, now, by, "link.made", f"account:{account_id}", data=data)
     return raw
 
 
 def look(tx: Transaction, now: datetime, raw: str) -> dict[str, Any] | None:
-    """Return whose link it is, without using it; ``None`` when it is spent, too old or unknown."""
+    """Return whose link it is and who made it (``made_by``), without using it.
+
+    ``None`` when it is spent, too old or unknown.
+    """
     joined = sign_in_link.join(account, account.c.id == sign_in_link.c.account_id)
-    return tx.row(sa.select(account).select_from(joined).where(_good(raw, now), _enabled()))
+    columns = sa.select(*account.c, sign_in_link.c.made_by)
+    return tx.row(columns.select_from(joined).where(_good(raw, now), _enabled()))
 
 
 def use(tx: Transaction, now: datetime, raw: str) -> int | None:
@@ -50,8 +81,44 @@ def use(tx: Transaction, now: datetime, raw: str) -> int | None:
     ):
         return None
     subject = f"account:{row['id']}"
-    audit.record(tx, now, subject, "link.used", subject)
+    made_by = f"account:{row['made_by']}" if row["made_by"] is not None else SERVER
+    audit.record(tx, now, subject, "link.used", subject, data={"made_by": made_by})
     return int(row["id"])
+
+
+def one_person(tx: Transaction, now: datetime, account_id: int) -> frozenset[int]:
+    """Return the accounts that count as one person with this one for approvals, itself included."""
+    linked: dict[int, set[int]] = {}
+    for one, other in _pairs(tx, now):
+        linked.setdefault(one, set()).add(other)
+        linked.setdefault(other, set()).add(one)
+    found, ahead = {account_id}, [account_id]
+    while ahead:
+        fresh = linked.get(ahead.pop(), set()) - found
+        found |= fresh
+        ahead += fresh
+    return frozenset(found)
+
+
+def _pairs(tx: Transaction, now: datetime) -> Iterator[tuple[int, int]]:
+    """Yield (account, who made its link) of every link that still counts."""
+    used, opened, token = sign_in_link.c, session.c, access_token.c
+    lately = used.made_by.is_not(None) & (used.used_at > now - ONE_PERSON)
+    alive = (
+        opened.link_by.is_not(None) & (opened.expires_at > now)
+        & (opened.seen_at > now - sessions.IDLE)
+    )  # fmt: skip
+    usable = (
+        token.link_by.is_not(None) & token.revoked_at.is_(None)
+        & (token.expires_at.is_(None) | (token.expires_at > now))
+    )  # fmt: skip
+    for query in (
+        sa.select(used.account_id, used.made_by.label("maker")).where(lately),
+        sa.select(opened.account_id, opened.link_by.label("maker")).where(alive),
+        sa.select(token.account_id, token.link_by.label("maker")).where(usable),
+    ):
+        for row in tx.rows(query.distinct()):
+            yield row["account_id"], row["maker"]
 
 
 def _good(raw: str, now: datetime) -> sa.ColumnElement[bool]:

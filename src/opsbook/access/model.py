@@ -7,6 +7,9 @@ the world, and whoever started something may always take it back.
 
 Refused: letting an excluded person's vote count "a little" (as one of two). Under ``forbid`` it is
 no vote; under ``record`` it is a whole one, and everybody can see whose.
+
+A yes can be taken back while others are still waited for (``taken_back``), by whoever gave it and
+whatever has become of their role since: fewer yeses let nothing happen.
 """
 
 from __future__ import annotations
@@ -28,20 +31,23 @@ BECAUSE: Final[Mapping[str, str]] = {
     "triggered": "it runs because of them",
     "edited": "they set its parameters",
     "authored": "they wrote this revision of the book",
+    "steers": "they steer it",
 }
 """Why somebody is excluded, as a half sentence about them."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be approved. ``excluded`` maps accounts to why (a key of ``BECAUSE``).
+    """What is to be approved, by any of ``roles`` (or whoever has ``permission`` where none is).
+
+    ``excluded`` maps accounts to why (a key of ``BECAUSE``).
 
     ``record`` allows an excluded person to approve, on record: true only where both the book at the
     time of asking and the book running now say so.
     """
 
     state: State
-    role: str | None
+    roles: tuple[str, ...]
     need: int
     excluded: Mapping[int, str]
     record: bool
@@ -87,6 +93,7 @@ def rule(
         Settled: there is nothing left to decide, or the voter has approved already.
     """
     given = {vote.account_id: vote.decision for vote in votes}
+    yes = sum(one == "approve" for one in given.values())
     _may_vote(asked, voter)
     _is_open(asked, now)
     account = voter.account_id or 0
@@ -103,13 +110,43 @@ def rule(
         )
     if given.get(account) == "approve":
         raise Settled(
-            f"{voter.login} has approved this already; {len(given)} of {asked.need} did.",
+            f"{voter.login} has approved this already; {yes} of {asked.need} did.",
             remedy=_who_can(asked, "It waits for somebody else"),
             reason="twice",
             state=asked.state,
         )
-    approved = 1 + sum(one == "approve" for one in given.values())
-    return Ruling("approved" if approved >= asked.need else "open", oneself)
+    return Ruling("approved" if yes + 1 >= asked.need else "open", oneself)
+
+
+def taken_back(asked: Asked, voter: Voter, votes: Iterable[Vote], now: datetime) -> None:
+    """Accept that somebody takes their yes back, or say why not.
+
+    Raises:
+        NotApproved: the voter is no person, or may not act as one here.
+        Settled: there is nothing left to decide, or there is no yes of theirs.
+    """
+    _acts_for_somebody(asked, voter)
+    _is_open(asked, now)
+    if Vote(voter.account_id or 0, "approve") not in list(votes):
+        raise Settled(
+            f"{voter.login} has not approved this, so there is nothing to take back.",
+            remedy="Reload the page to see how it stands.",
+            reason="none",
+            state=asked.state,
+        )
+
+
+def roles_of(column: str | None) -> tuple[str, ...]:
+    """Return the roles that a column names: one or several, with commas between them.
+
+    (No id of a book has a comma in it.) None of them is nobody in particular.
+    """
+    return tuple(one.strip() for one in (column or "").split(",") if one.strip())
+
+
+def as_column(roles: Iterable[str]) -> str | None:
+    """Return how a column names these roles."""
+    return ",".join(roles) or None
 
 
 def because(reason: str) -> str:
@@ -118,6 +155,17 @@ def because(reason: str) -> str:
 
 
 def _may_vote(asked: Asked, voter: Voter) -> None:
+    _acts_for_somebody(asked, voter)
+    if not voter.entitled:
+        wanted = _wanted(asked.roles) if asked.roles else f"the permission {asked.permission}"
+        raise NotApproved(
+            f"{voter.login} may not decide this: it takes {wanted}, which they do not have.",
+            remedy=_who_can(asked, "Ask somebody"),
+            reason="role",
+        )
+
+
+def _acts_for_somebody(asked: Asked, voter: Voter) -> None:
     if voter.account_id is None:
         raise NotApproved(
             "A program on this machine can never approve: the local token acts for no person.",
@@ -137,13 +185,6 @@ def _may_vote(asked: Asked, voter: Voter) -> None:
             f"The account {voter.login} is disabled.",
             remedy=_who_can(asked, "Ask somebody else"),
             reason="disabled",
-        )
-    if not voter.entitled:
-        wanted = f"the role {asked.role}" if asked.role else f"the permission {asked.permission}"
-        raise NotApproved(
-            f"{voter.login} may not decide this: it takes {wanted}, which they do not have.",
-            remedy=_who_can(asked, "Ask somebody"),
-            reason="role",
         )
 
 
@@ -165,6 +206,10 @@ def _is_open(asked: Asked, now: datetime) -> None:
 
 
 def _who_can(asked: Asked, begin: str) -> str:
-    if asked.role:
-        return f"{begin} with the role {asked.role}."
+    if asked.roles:
+        return f"{begin} with {_wanted(asked.roles)}."
     return f"{begin} who has {asked.permission}."
+
+
+def _wanted(roles: Iterable[str]) -> str:
+    return f"the role {' or '.join(roles)}"

@@ -21,15 +21,17 @@ from opsbook.book.sections.people import Permission, Person
 AREAS: Final = ("runs", "incidents", "checks", "audit", "book", "access")
 Kind = Literal["session", "token", "local"]
 
-SCOPES: Final = frozenset({"read", "run", "approve"})
+SCOPES: Final = frozenset({"read", "run", "approve", "accounts"})
 LOCAL_SCOPES: Final = frozenset({"read", "run"})
 SIGNED_IN: Final = SCOPES | {"admin"}
 
-# What each level takes. No token can have "admin": who may do what is changed by a person.
+# What each level takes. No token can have "admin": who may do what is changed by a person. Accounts
+# are the exception that is ticked by name, for inviting and disabling people by a program.
 _READ: Final = frozenset({"read"})
 _WRITE: Final = frozenset({"run"})
 _ANSWER: Final = frozenset({"run", "approve"})  # notes and acknowledgements of an incident
 _ADMIN: Final = frozenset({"admin"})
+_ACCOUNTS: Final = frozenset({"admin", "accounts"})
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,13 @@ class Principal:
 
     def may(self, permission: str, book: Book) -> bool:
         """Tell whether ``runs:write`` or the like is allowed in this book."""
-        asked = Permission.of(permission)
-        if not self.scopes & _scopes_for(asked):
+        if not self.scoped(permission):
             return False
         return self.kind == "local" or self.entitled(permission, book)
+
+    def scoped(self, permission: str) -> bool:
+        """Tell whether the scopes leave room for a permission, whoever has it."""
+        return bool(self.scopes & _scopes_for(Permission.of(permission)))
 
     def entitled(self, permission: str, book: Book) -> bool:
         """Tell whether the account behind this has the permission, whatever its scopes narrow."""
@@ -164,7 +169,7 @@ def _scopes_for(asked: Permission) -> frozenset[str]:
         return _READ
     if asked.level == "write":
         return _ANSWER if asked.area == "incidents" else _WRITE
-    return _ADMIN
+    return _ACCOUNTS if asked.area == "access" else _ADMIN
 
 
 def _listed(words: Iterable[str], last: str = "and") -> str:

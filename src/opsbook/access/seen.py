@@ -11,6 +11,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from opsbook.access.tables import account
 from opsbook.base.database import Transaction
 
 STEP: Final = timedelta(minutes=1)
@@ -19,6 +20,11 @@ STEP: Final = timedelta(minutes=1)
 def stale(seen: datetime | None, now: datetime) -> bool:
     """Tell whether it is time to write down again when something was used."""
     return seen is None or now - seen >= STEP
+
+
+def saw(tx: Transaction, now: datetime, account_id: int) -> None:
+    """Write down that an account was used now: it outlives its sessions and tokens."""
+    tx.execute(sa.update(account).where(account.c.id == account_id).values(seen_at=now))
 
 
 def may_write(tx: Transaction) -> bool:

@@ -91,22 +91,47 @@ async def prove(
     limits.passed(row["login"], address)
 
 
-async def with_link(database: Database, now: datetime, raw: str, *, agent: str) -> Opened:
+async def look_at_link(
+    database: Database, now: datetime, limits: SignInLimits, raw: str, *, address: str
+) -> dict[str, Any]:
+    """Return whose link it is, without using it.
+
+    Raises:
+        TooManyTries: too many that were none came from this address.
+        LinkSpent: it was used, is too old, or never was one.
+    """
+    limits.take_link(address, now)
+    row = await database.read(lambda tx: links.look(tx, now, raw))
+    if row is None:
+        raise LinkSpent
+    limits.good_link(address)
+    return row
+
+
+async def with_link(
+    database: Database, now: datetime, limits: SignInLimits, raw: str, *, address: str, agent: str
+) -> Opened:
     """Use a one-time link up and open a session, in one transaction.
 
     Raises:
+        TooManyTries: too many that were none came from this address.
         LinkSpent: it was used, is too old, or never was one.
     """
 
     def enter(tx: Transaction) -> Opened | None:
+        row = links.look(tx, now, raw)
         account_id = links.use(tx, now, raw)
-        if account_id is None:
+        if row is None or account_id is None:
             return None
-        return Opened(account_id, *sessions.open(tx, now, account_id, agent, how="link"))
+        link_by = row["made_by"]
+        opened = sessions.open(tx, now, account_id, agent, how="link", link_by=link_by)
+        return Opened(account_id, *opened)
 
+    limits.take_link(address, now)
     opened = await database.write(enter)
     if opened is None:
         raise LinkSpent
+    limits.good_link(address)
     return opened
 
 

@@ -16,6 +16,8 @@ account = table(
     sa.Column("theme", sa.Text),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("disabled_at", Instant),
+    # When a session or a token of this account was last used; to the minute. None: never yet.
+    sa.Column("seen_at", Instant),
 )
 
 session = table(
@@ -27,6 +29,9 @@ session = table(
     sa.Column("seen_at", Instant, nullable=False),
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("agent", sa.Text, nullable=False, default=""),
+    # The account that made the link this was opened with, until a password is set in it: whoever
+    # made the link could be the one who sits here (`links.one_person`).
+    sa.Column("link_by", Id),
 )
 
 access_token = table(
@@ -41,6 +46,8 @@ access_token = table(
     sa.Column("expires_at", Instant),
     sa.Column("used_at", Instant),
     sa.Column("revoked_at", Instant),
+    # As `session.link_by`, of the session it was made in.
+    sa.Column("link_by", Id),
 )
 
 sign_in_link = table(
@@ -50,6 +57,8 @@ sign_in_link = table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("used_at", Instant),
+    # The account that made it, and could have used it; none where the server did.
+    sa.Column("made_by", Id),
 )
 
 approval = table(

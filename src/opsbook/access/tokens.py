@@ -1,9 +1,10 @@
 """Tokens for programs: made by a person, shown once, limited in what they may do and for how long.
 
 ``read`` reads what its account may read, ``run`` starts, answers and cancels runs and writes notes,
-``approve`` acts as its person: approve, confirm, acknowledge. A token never has more than its
-account has at that moment, and never an ``admin`` level: what changes who may do what is done by a
-person who is signed in.
+``approve`` acts as its person: approve, confirm, acknowledge. ``accounts`` makes accounts and their
+links, disables and enables them. A token never has more than its account has at that moment, and
+``accounts`` aside never an ``admin`` level: what changes who may do what is done by a person who is
+signed in.
 
 A token without an account is the local one, which the server puts into its data folder for programs
 of its own user. It reads and starts, in every book, and nothing makes it approve.
@@ -19,7 +20,7 @@ import sqlalchemy as sa
 
 from opsbook import audit
 from opsbook.access.principal import LOCAL_SCOPES, SCOPES, Principal
-from opsbook.access.seen import may_write, stale
+from opsbook.access.seen import may_write, saw, stale
 from opsbook.access.tables import access_token, account
 from opsbook.audit.entries import SERVER
 from opsbook.base import ids
@@ -33,9 +34,11 @@ LONGEST_LIFE: Final = timedelta(days=366)
 
 def create(
     tx: Transaction, now: datetime, account_id: int | None, name: str, scopes: Iterable[str],
-    life: timedelta | None,
+    life: timedelta | None, *, link_by: int | None = None,
 ) -> str:  # fmt: skip
     """Make a token and return it raw; it is not stored and cannot be shown again.
+
+    ``link_by`` is that of the session it is made in: a token must not be the way out of it.
 
     Raises:
         Invalid: an unknown scope, no name, a life over a year, or a local token that may approve.
@@ -63,6 +66,7 @@ def create(
     made = tx.insert(
         access_token, digest=ids.digest(raw), account_id=account_id, name=name,
         scopes=sorted(wanted), created_at=now, expires_at=None if life is None else now + life,
+        link_by=link_by,
     )  # fmt: skip
     audit.record(
         tx, now, SERVER if account_id is None else f"account:{account_id}", "token.made",
@@ -92,6 +96,8 @@ def find(tx: Transaction, now: datetime, raw: str) -> dict[str, Any] | None:
     if stale(row["used_at"], now) and may_write(tx):
         mine = access_token.c.id == row["id"]
         tx.execute(sa.update(access_token).where(mine).values(used_at=now))
+        if row["account_id"] is not None:
+            saw(tx, now, row["account_id"])
         row["used_at"] = now
     return row
 

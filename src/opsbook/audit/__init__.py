@@ -9,7 +9,8 @@ that wrote them also knows how to say them.
 """
 
 from opsbook.audit.entries import SERVER, Actor, record
+from opsbook.audit.notes import LONGEST_NOTE, note
 from opsbook.audit.seal import Sealer
 from opsbook.audit.verify import Verdict, verify
 
-__all__ = ["SERVER", "Actor", "Sealer", "Verdict", "record", "verify"]
+__all__ = ["LONGEST_NOTE", "SERVER", "Actor", "Sealer", "Verdict", "note", "record", "verify"]

@@ -44,6 +44,11 @@ class Places:
         return self.data / "audit"
 
     @property
+    def seal_key(self) -> Path:
+        """The key that seals secret values in the database."""
+        return self.data / "seal.key"
+
+    @property
     def token(self) -> Path:
         """The token that lets programs of this user on this machine start and read."""
         return self.data / "local.token"

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from opsbook.book import messages, queries
 from opsbook.book.blocks import Fault
 from opsbook.book.params import Param, fault_of
 from opsbook.book.problems import suggestion
@@ -19,7 +20,7 @@ from opsbook.book.runbook import Step
 ITEM = "item"
 """The variable that a repeated step finds its item in."""
 
-OWN_SUBJECTS: Mapping[str, str] = {"value": "", "status": "http"}
+OWN_SUBJECTS: Mapping[str, str] = {"value": "", "status": "http", "latency": "http"}
 """What assertions speak of besides variables, and the kind of step that alone has it."""
 
 _ORDERED = frozenset({"integer", "number", "duration", "size", "percent"})
@@ -55,6 +56,11 @@ class Page:
         else:
             told = f"{attribute}: {name} is saved by step {saver.key}, which runs later"
             yield Fault(told, "move that step before this one", attribute)
+
+    def is_secret(self, name: str) -> bool:
+        """Whether that is a parameter or a saved value that must not be told."""
+        param, saver = self.params.get(name), self.savers.get(name)
+        return (param is not None and param.secret) or (saver is not None and saver.secret)
 
     def _before(self, saver: Step, step: Step) -> bool:
         if saver.phase == "main" and step.phase != "main":
@@ -141,6 +147,27 @@ def _assertions(page: Page, step: Step) -> Iterator[Fault]:
             yield Fault(told, 'write "value …" for what the step gives out', "assert")
 
 
+def _queries(page: Page, step: Step) -> Iterator[Fault]:
+    """The variables of a request, a query or an expression: each has a value by then."""
+    try:
+        used = queries.uses(step.kind, step.body)
+    except ValueError:
+        return  # said already, of the step by itself
+    for name in sorted(used.names):
+        if step.each is None or not (name == ITEM or name.startswith(f"{ITEM}_")):
+            for fault in page.unknown(step, name, "body"):
+                yield Fault(fault.message, fault.remedy)
+    for name in sorted(used.hosts):
+        source = step.each if name == ITEM and step.each is not None else name
+        param = page.params.get(source)
+        if source not in page.params or (param and not param.choices and param.pattern is None):
+            told = f"${name} says with whom it speaks, and could be anybody"
+            yield Fault(told, "let it be a parameter with choices: or a pattern:")
+    for name, remedy in used.misplaced:
+        if name in page.params or name in page.savers:
+            yield Fault(f"${name} stands where nothing is filled in", remedy)
+
+
 def _calls(page: Page, step: Step) -> Iterator[Fault]:
     if step.kind != "run":
         return
@@ -153,12 +180,40 @@ def _calls(page: Page, step: Step) -> Iterator[Fault]:
                 yield Fault(fault.message, fault.remedy)
 
 
+def _secrets(page: Page, step: Step) -> Iterator[Fault]:
+    """Places where a secret value would be told: what people see says what was looked at."""
+    if step.when is not None and step.when.op and page.is_secret(step.when.name):
+        told = f"when: {step.when.name} is secret, and the page tells what it is compared with"
+        yield Fault(told, f"ask only whether it is there: when={step.when.name}", "when")
+    if step.each is not None and page.is_secret(step.each):
+        told = f"each: {step.each} is secret, and the page tells each item"
+        yield Fault(told, "go through the list within one step", "each")
+    for one in step.asserts:
+        plain = one.subject in OWN_SUBJECTS or one.subject == step.save
+        if not plain and page.is_secret(one.subject):
+            told = f"assert: {one.subject} is secret, and the message would tell it"
+            yield Fault(told, "remove it, and let the step fail by itself", "assert")
+
+
+def _messages(page: Page, step: Step) -> Iterator[Fault]:
+    if step.kind != "notify":
+        return
+    for name in dict.fromkeys(messages.variables(step.body)):
+        if step.each is not None and (name == ITEM or name.startswith(f"{ITEM}_")):
+            continue
+        for fault in page.unknown(step, name, "message"):
+            yield Fault(fault.message, f"{fault.remedy}; or write $$ for a dollar sign")
+
+
 RULES: tuple[Callable[[Page, Step], Iterator[Fault]], ...] = (
     _saves,
     _rollbacks,
     _conditions,
     _lists,
     _assertions,
+    _queries,
     _calls,
+    _secrets,
+    _messages,
 )
 """One line for each."""

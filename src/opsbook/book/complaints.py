@@ -13,6 +13,8 @@ from opsbook.book.fields import ID_PATTERN, Named
 from opsbook.book.model import Sections
 from opsbook.book.positions import Mark, Path, Positions, dotted
 from opsbook.book.problems import Problem, nearest, suggestion
+from opsbook.book.sections.targets import FOLDER_FORM, USER_FORM, VARIABLE_FORM
+from opsbook.book.sections.webhooks import HEADER_FORM, HEADER_VALUE_FORM, SECRET_FORM
 from opsbook.book.types import bare
 
 _EXPECTED: Mapping[str, tuple[str, str]] = {
@@ -45,6 +47,18 @@ FORMS: Mapping[str, tuple[str, str]] = {
     r"^[0-9a-f]{64}$": ("is not a SHA-256 hash", "write its 64 digits, 0-9 and a-f"),
     r"^label:[A-Za-z_]\w*$": ("is not a label", "write label: and the label's name"),
     r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$": ("is not a command's name", "write it without its folder"),
+    SECRET_FORM: ("is not a reference to a secret", "write env:NAME or file:/path"),
+    HEADER_FORM: ("is not a header's name", "use letters, digits and - (at most 64)"),
+    HEADER_VALUE_FORM: (
+        "is not a header's value",
+        "write it on one line, in ASCII, with at most 1000 characters",
+    ),
+    VARIABLE_FORM: (
+        "is not a variable's name",
+        "use letters, digits and _ (at most 64, not starting with a digit)",
+    ),
+    FOLDER_FORM: ("is not an absolute path", "start it with /, and write each on its own"),
+    USER_FORM: ("is not a user's name", "write it on one line, with at most 100 characters"),
 }
 """What a text is not that lacks the form of its field, and what to write instead."""
 
@@ -153,7 +167,9 @@ def _sentence(
         case "string_pattern_mismatch":
             written = str(detail.get("ctx", {}).get("pattern", ""))
             told, remedy = FORMS.get(written, ("cannot be used here", f"match {written}"))
-            return f"{_shown(value)} {told}", remedy
+            # What stands where a reference belongs may be the secret itself.
+            shown = "what stands here" if written == SECRET_FORM else _shown(value)
+            return f"{shown} {told}", remedy
         case "greater_than_equal":
             least = detail.get("ctx", {}).get("ge")
             return f"{_shown(value)} is too little", f"write {least} or more"

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
-from opsbook.base import quantities
-from opsbook.book import language
+from opsbook.book import language, queries, waits
 from opsbook.book.blocks import Block, Fault
 from opsbook.book.fields import ID_PATTERN
 from opsbook.book.runbook import DEFAULT_STEP_TIMEOUT, Phase, call_arguments
 
-REQUEST: Final = re.compile(r"[A-Z]{3,10} \S+( HTTP/[0-9.]+)?")
 NEEDS: Final = (
     ("backoff", "retry", "there is nothing to pause between", "add retry=3, or remove backoff="),
     ("at-once", "each", "there is nothing to repeat", "add each= with a list's name"),
     ("json", "save", "what it finds is not saved", "add save= with a name"),
     ("optional", "save", "it is about a saved value, and none is saved",
      "add save=, or remove optional"),
+    ("secret", "save", "it is about a saved value, and none is saved",
+     "add save=, or remove secret"),
 )  # fmt: skip
 
 
@@ -30,10 +31,15 @@ def faults(block: Block, said: Mapping[str, Any], phase: Phase, of: str | None) 
     """Everything; `said` is what the attributes were read as, without those that cannot be read."""
     yield from _needs(block, said)
     yield from _phases(block, said, phase, of)
+    if block.kind == "approval" and said.get("on-fail") in {"continue", "ask"}:
+        told = f"on-fail={said['on-fail']} would let a run go on after a no"
+        yield Fault(told, "remove it: an approval that is refused ends the run", "on-fail")
     yield from _times(block, said)
     if said.get("expect") is not None and said["expect"] == said.get("reject"):
         yield Fault("it expects and rejects the same", "remove one of the two", "reject")
-    yield from _body(block)
+    if said.get("secret"):
+        yield from _secret(said)
+    yield from _body(block, said)
 
 
 def _needs(block: Block, said: Mapping[str, Any]) -> Iterator[Fault]:
@@ -76,7 +82,22 @@ def _times(block: Block, said: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(told, "raise timeout=, or lower within=", "within")
 
 
-def _body(block: Block) -> Iterator[Fault]:
+def _secret(said: Mapping[str, Any]) -> Iterator[Fault]:
+    """What would tell a saved secret, or look for it where it is not written."""
+    for name in ("expect", "reject"):
+        if name in said:
+            told = f"{name}= looks at the output, and what a step with secret writes is not in it"
+            yield Fault(told, "remove it, and let the step fail by itself", name)
+    for one in said.get("assert", ()):
+        if one.subject in {"value", said.get("save")}:
+            told = f"assert: {one.subject} is secret, and the message would tell it"
+            yield Fault(told, "remove it, and let the step fail by itself", "assert")
+    if "each" in said:
+        told = "what a repeated step saves for each item cannot be kept secret"
+        yield Fault(told, "save it in a step of its own", "secret")
+
+
+def _body(block: Block, said: Mapping[str, Any]) -> Iterator[Fault]:
     words = block.body.split()
     first = block.body.strip().partition("\n")[0].strip()
     if block.kind == "check" and len(words) != 1:
@@ -85,23 +106,41 @@ def _body(block: Block) -> Iterator[Fault]:
     elif not words:
         yield Fault("it is empty", "write what is to be done, or remove it")
     elif block.kind == "wait":
-        yield from _wait(block.body.strip())
-    elif block.kind == "http" and not REQUEST.fullmatch(first):
-        remedy = "write GET https://…, then headers, an empty line and the body"
-        yield Fault(f"{first[:60]!r} is no request", remedy)
+        yield from _wait(block.body, said.get("timeout"))
+    elif block.kind in language.QUERIES:
+        yield from _query(block)
     elif block.kind == "run":
         yield from _call(block.body, first)
 
 
-def _wait(text: str) -> Iterator[Fault]:
+def _query(block: Block) -> Iterator[Fault]:
+    """A text that can be taken apart, and speaks with whom the step says that it does."""
     try:
-        span = quantities.parse_duration(text)
-    except quantities.QuantityError as error:
+        queries.uses(block.kind, block.body)
+        written = queries.http.parse(block.body) if block.kind == "http" else None
+    except ValueError as error:
+        message, _, remedy = str(error).partition("; ")
+        yield Fault(message, remedy)
+        return
+    on = "on" in block.has.values
+    if written is not None and on and written.scheme:
+        remedy = "write the path alone, such as GET /v1/orders"
+        yield Fault("on= says with whom it speaks, and so does its address", remedy, "on")
+    elif written is not None and not on and not written.scheme:
+        told = f"{written.path[:60]!r} is a path, and nothing says on which target"
+        yield Fault(told, "add on= with a target, or write the whole address")
+
+
+def _wait(text: str, timeout: timedelta | None) -> Iterator[Fault]:
+    try:
+        awaited = waits.parse(text)
+    except ValueError as error:
         message, _, remedy = str(error).partition("; ")
         yield Fault(message, remedy)
     else:
-        if not span:
-            yield Fault("it waits for no time at all", "write a time such as 10m, or remove it")
+        if isinstance(awaited, waits.For) and timeout and timeout < awaited.span:
+            told = "its timeout is shorter than the time it waits"
+            yield Fault(told, "raise timeout=, or remove it", "timeout")
 
 
 def _call(body: str, first: str) -> Iterator[Fault]:

@@ -19,6 +19,7 @@ from opsbook.book import fields, times
 from opsbook.book.fields import Condition
 from opsbook.book.refs import Refers
 from opsbook.book.sections.people import LEVELS, Contact, Permission
+from opsbook.book.sections.webhooks import Address
 from opsbook.book.texts import Text
 
 Schema = dict[str, Any]
@@ -113,6 +114,19 @@ CONTACT: Schema = {
     "description": "An Apprise URL, or a reference to one: {secret: env:NAME}.",
     "examples": ["mailto://…", "ntfy://ntfy.example.org/operations"],
 }
+ADDRESS: Schema = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/@]\S*$", "maxLength": 2000},
+        {
+            "type": "object",
+            "properties": {"secret": _SECRET},
+            "required": ["secret"],
+            "additionalProperties": False,
+        },
+    ],
+    "description": "An address of the web, or a reference to one: {secret: env:NAME}.",
+    "examples": ["https://hooks.example.org/runs"],
+}
 TEXT: Schema = {
     "anyOf": [
         {"type": "string", "pattern": r"\S"},
@@ -189,6 +203,7 @@ _BY_TYPE: dict[Any, tuple[str, Schema]] = {
     Condition: ("condition", CONDITION),
     Permission: ("permission", PERMISSION),
     Contact: ("contact", CONTACT),
+    Address: ("address", ADDRESS),
     Text: ("text", TEXT),
     date: ("day", DAY),
     datetime: ("moment", MOMENT),

@@ -132,11 +132,12 @@ def day(text: str) -> str:
 
 ATTRIBUTES: Final[Mapping[str, Attribute]] = {
     "effect": Attribute(_one_of(get_args(Effect))),
-    "timeout": Attribute(span, EXECUTING | {"check", "notify", "run"}),
-    "interrupted": Attribute(_one_of(get_args(Interrupted)), EXECUTING | {"notify", "run"}),
+    "timeout": Attribute(span, EXECUTING | {"check", "run", "wait"}),
+    "interrupted": Attribute(_one_of(get_args(Interrupted)), EXECUTING),
     "save": Attribute(variable, EXECUTING),
     "json": Attribute(_json_path, EXECUTING),
     "optional": Attribute(_flag, EXECUTING),
+    "secret": Attribute(_flag, EXECUTING),
     "for": Attribute(quantities.parse_duration, frozenset({"check", "promql"})),
     "within": Attribute(span, EXECUTING | PEOPLE | {"check"}),
     "by": Attribute(ids, PEOPLE),
@@ -153,7 +154,9 @@ ATTRIBUTES: Final[Mapping[str, Attribute]] = {
     "assert": Attribute(conditions.assertions, EXECUTING),
     "phase": Attribute(day),
     "on": Attribute(_id, EXECUTING),
+    "redirects": Attribute(_one_of(("same", "any", "none")), frozenset({"http"})),
     "to": Attribute(ids, frozenset({"notify"})),
+    "urgent": Attribute(_flag, frozenset({"notify"})),
 }
 OTHERS: Final = frozenset({"name", "of"})
 """Known as well, and read elsewhere: a step's name, and what a rollback undoes."""

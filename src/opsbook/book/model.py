@@ -44,7 +44,9 @@ from opsbook.book.sections.registers import Account, Certificate, Extensions, Se
 from opsbook.book.sections.reports import Dashboard, Report
 from opsbook.book.sections.routines import Routine
 from opsbook.book.sections.services import Service
+from opsbook.book.sections.targets import Target
 from opsbook.book.sections.training import Course, StandIn
+from opsbook.book.sections.webhooks import Webhook
 from opsbook.book.texts import Text
 from opsbook.calendar import Days, Schedule
 
@@ -83,6 +85,8 @@ class Sections(Part):
 
     services: Listed[Service] = Field(default_factory=dict)
     """What is operated."""
+    targets: Listed[Target] = Field(default_factory=dict)
+    """Where steps do their work, and with which credentials."""
     people: Listed[Person] = Field(default_factory=dict)
     """Who there is."""
     roles: Mapping[Id, tuple[PermissionText, ...]] = Field(default_factory=dict)
@@ -93,8 +97,10 @@ class Sections(Part):
     """Who is on duty when, by turns."""
     escalation: Listed[Escalation] = Field(default_factory=dict)
     """Who is paged, in which order."""
-    channels: Annotated[Listed[Channel], IDLE] = Field(default_factory=dict)
+    channels: Listed[Channel] = Field(default_factory=dict)
     """Places where many are told at once."""
+    webhooks: Listed[Webhook] = Field(default_factory=dict)
+    """Programs elsewhere that are told what becomes of runs."""
     hours: Annotated[Listed[Hours], IDLE] = Field(default_factory=dict)
     """Hours of the week under a name."""
 

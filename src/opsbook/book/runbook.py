@@ -62,6 +62,8 @@ class Step:
     """Which part of an output that is JSON is saved: ``$.spec.replicas``."""
     optional: bool = False
     """Whether an empty saved value is fine."""
+    secret: bool = False
+    """Whether what it saves is a secret: sealed, masked, and gone when the run ends."""
     for_: timedelta = timedelta(0)
     """How long what is looked at must hold, unbroken."""
     within: timedelta | None = None
@@ -100,6 +102,8 @@ class Step:
     """Where it is done: the target's name."""
     to: tuple[str, ...] = ()
     """Whom a notify step tells: people, teams or channels."""
+    urgent: bool = False
+    """Whether a notify step reaches people outside of the inbox as well."""
     classes: tuple[str, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
 

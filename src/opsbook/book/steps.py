@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from opsbook.book import coherence, contradictions, language
+from opsbook.book import coherence, contradictions, language, queries
 from opsbook.book.attributes import Attributes
 from opsbook.book.blocks import Block, Fault
 from opsbook.book.params import Param
@@ -22,6 +22,7 @@ from opsbook.book.problems import Problem, suggestion
 from opsbook.book.runbook import (
     DEFAULT_STEP_TIMEOUT,
     READ_BY_NATURE,
+    Effect,
     Phase,
     Section,
     Step,
@@ -142,19 +143,30 @@ def _step(block: Block, key: str, file: str, problems: list[Problem]) -> Step:
     return Step(
         key=key, kind=block.kind, title=block.title, body=block.body, line=block.line,
         section=block.section.title, phase=phase, rollback_of=of,
-        effect=said.get("effect", "read" if block.kind in READ_BY_NATURE else "change"),
+        effect=said.get("effect", _nature(block)),
         timeout=said.get("timeout", DEFAULT_STEP_TIMEOUT + hold),
         interrupted=said.get("interrupted", "ask"), save=said.get("save"), json=said.get("json"),
-        optional=said.get("optional", False), for_=hold, within=said.get("within"),
+        optional=said.get("optional", False), secret=said.get("secret", False), for_=hold, within=said.get("within"),
         by=roles[0] if roles else None, roles=roles, need=said.get("need", 1),
         when=said.get("when"), retry=said.get("retry", 0),
         backoff=said.get("backoff", timedelta(0)), on_fail=said.get("on-fail", "rollback"),
         on_cancel=said.get("on-cancel", "rollback"), each=said.get("each"),
         at_once=said.get("at-once", 1), expect=said.get("expect"), reject=said.get("reject"),
         asserts=said.get("assert", ()), day=said.get("phase", block.section.day),
-        on=said.get("on"), to=said.get("to", ()), classes=block.has.classes,
+        on=said.get("on"), to=said.get("to", ()), urgent=said.get("urgent", False), classes=block.has.classes,
         attributes=dict(block.has.values),
     )  # fmt: skip
+
+
+def _nature(block: Block) -> Effect:
+    """What a step does that says nothing of it: a request by its method, others by their kind.
+
+    That GET and HEAD change nothing is what HTTP says of them; an interface in which they do needs
+    ``effect=change``.
+    """
+    if block.kind == "http":
+        return "read" if queries.http.method(block.body) in queries.http.READING else "change"
+    return "read" if block.kind in READ_BY_NATURE else "change"
 
 
 def _phase(block: Block) -> tuple[Phase, str | None]:

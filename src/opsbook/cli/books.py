@@ -76,6 +76,11 @@ def remarks(book: Book) -> list[str]:
         for path, contact in _contacts(book)
         if contact.url is not None and urlsplit(contact.url).password
     ]
+    told += [
+        words.BOOK_UNSIGNED.format(place=book.where("webhooks", hook.id), what=hook.id)
+        for hook in book.webhooks.values()
+        if hook.secret is None
+    ]
     return told
 
 

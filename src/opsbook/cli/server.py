@@ -69,6 +69,11 @@ class Server:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self._ask("POST", path, json.dumps(sent).encode(), named)
 
+    def send(self, path: str, content: bytes, **headers: str) -> Any:
+        """Send a file as it is."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._ask("POST", path, content, named)
+
     def stream(self, path: str, **query: Any) -> Iterator[tuple[str, Any]]:
         """Yield (event, data) as the server sends them, until it ends the stream."""
         target = path + _query(query)

@@ -20,6 +20,7 @@ ROOT = {
     "runs": "List, follow and answer runs.",
     "checks": "Show what the checks see.",
     "incidents": "List and answer incidents.",
+    "accounts": "List accounts and let people in.",
     "audit": "Read and verify the audit chain.",
     "version": "Show the version.",
 }
@@ -32,12 +33,24 @@ RUNS = {
     "confirm": "Say that a manual step is done.",
     "decide": "Decide what becomes of an interrupted step.",
     "cancel": "Cancel a run.",
+    "resume": "Go on with a failed run where it failed.",
+    "rerun": "Start a run again, from a step on or from the beginning.",
+    "takeover": "Look after a run from now on.",
+    "comment": "Write something about a run into its story.",
+    "attach": "Attach a file to a manual step.",
 }
 INCIDENTS = {
     "list": "List incidents that are not resolved.",
     "show": "Show an incident, its alerts, pages and timeline.",
     "ack": "Say that you are on it: paging stops.",
     "resolve": "Declare an incident over.",
+}
+ACCOUNTS = {
+    "list": "List accounts, and who has none.",
+    "invite": "Make an account and a one-time link.",
+    "link": "Make a new one-time link.",
+    "disable": "Shut an account out.",
+    "enable": "Let a disabled account in again.",
 }
 AUDIT = {
     "list": "List audit entries, newest first.",
@@ -52,10 +65,17 @@ BOOK_OF_RUNBOOK = "The book, where more than one has this runbook."
 STEP = "The step, where more than one waits."
 NOTE = "A sentence for the timeline."
 REASON = "Why, for the timeline."
-PARAM = "A parameter of the runbook; may be repeated."
+FROM_STEP = "The step to begin with; from the beginning, if left out."
+FILE_NAME = "What the file is called there; its own name, if left out."
+MEDIA_TYPE = "Its media type, such as image/png; by its name, if left out."
+PARAM = (
+    "A parameter of the runbook; may be repeated. A secret one is asked for, or read from "
+    "NAME=@FILE or NAME=- (stdin)."
+)
 FOLLOW_RUN = "Show steps and output as they come."
 WAIT = "Go on until the run has ended, through everything it waits for."
 KEY = "Start at most one run with this key, however often this is called."
+DRY_RUN = "Start nothing; show exactly what would happen. Exits with 1 if it must fail."
 FOLLOW_LOGS = "Go on until the run has ended."
 ONE_STEP = "Only this step."
 STATE = "Only runs in this state; may be repeated."
@@ -85,6 +105,12 @@ NO_OPSBOOK = "{url} answered with HTTP {status}, which is no answer of Opsbook's
 NO_OPSBOOK_REMEDY = "Check that the address names an Opsbook and not a proxy or another program."
 BAD_PARAM = "{given!r} is no parameter; write NAME=VALUE."
 PARAM_TWICE = "The parameter {name!r} is given twice."
+SECRET_PARAM = (
+    "The parameter {name!r} is secret, and others see a command line. Leave it out to be asked "
+    "for it, or write {name}=@FILE or {name}=- (stdin)."
+)
+SECRET_FILE = "The value of {name!r} cannot be read from {file}: {why}."
+STDIN_TWICE = "Only one parameter can be read from stdin."
 
 # validate
 BOOK_FINE = "{title} · {counts}"
@@ -92,6 +118,10 @@ BOOK_IDLE = "read and shown, and nothing acts on it yet: {what}"
 BOOK_PASSWORD = (
     "a password that every reader of the book can read: {what} ({place}); "
     "write {{secret: env:NAME}}"
+)
+BOOK_UNSIGNED = (
+    "an unsigned webhook: {what} ({place}); whoever receives it cannot know who sent it, "
+    "add secret: env:NAME"
 )
 BOOK_ASSUMED = "assumed: {what} ({place}): {why}"
 VALID_BAD = "{problems} in {books}."
@@ -215,6 +245,46 @@ REJECTED = "● run {id}: rejected."
 CONFIRMED = "● run {id}: confirmed."
 DECIDED = "● run {id}: decided, {choice}."
 CANCELLED = "‖ run {id} is being cancelled."
+RESUMED = "● run {id} goes on."
+RERUN = "● run {of} again: run {id} · {title} · {url}"
+TAKEN_OVER = "● run {id} is yours to look after."
+COMMENTED = "● run {id}: noted."
+ATTACHED = "● run {run}: {name} ({size} bytes) is attached to {step}, as file {id}."
+
+# run --dry-run
+DRY_HEAD = "{title} ({id}) · {book} · revision {revision}"
+DRY_LOOKS = "only looks, changes nothing"
+DRY_MANUAL = "{n} by hand"
+DRY_LOCK = "takes the lock {lock}, which is free"
+DRY_HELD = "waits for the lock {lock} behind run {runs}"
+DRY_DEADLINE = "must be over by {at}"
+DRY_FAILS = "WILL FAIL ({n})"
+DRY_MAY_FAIL = "MAY FAIL ({n})"
+DRY_PARAMS = "PARAMETERS"
+DRY_STEPS = "WHAT HAPPENS"
+DRY_UNDO = "IF IT FAILS, UNDONE IN THIS ORDER (of the steps that had begun)"
+DRY_ALWAYS = "IN ANY CASE, AT THE END"
+DRY_CHANGES = "changes something"
+DRY_UNDOES = "undoes {step}"
+DRY_DUE = "due {at}"
+DRY_TARGET = "on {target}, with its credential for {credential}"
+DRY_TARGET_PLAIN = "on {target}, without a credential"
+DRY_ASKS = "asks {who}: {may}"
+DRY_OR = " or "
+DRY_NOBODY = "nobody could answer"
+DRY_EXCLUDED = "not {person}: {why}"
+DRY_WHY = {
+    "started": "starts it",
+    "authored": "wrote this revision of the book",
+    "no account": "has no account here",
+    "disabled": "the account is disabled",
+}
+DRY_MORE = "… {n} more lines; -o json has all of them"
+DRY_SAVED = "saved by {step}"
+DRY_MISSING = "not given"
+DRY_EMPTY = "(empty)"
+DRY_CUT = "… and more, too much to be shown."
+DRY_END = "Nothing was started."
 
 # checks
 ALL_FINE = "{n} checks are fine."
@@ -230,6 +300,26 @@ NO_INCIDENTS = "No open incidents."
 NO_INCIDENTS_EVER = "No incidents yet. A rule that fires opens one."
 ACKNOWLEDGED = "{glyph} incident {id} is yours; nobody else is paged."
 RESOLVED = "{glyph} incident {id} is resolved."
+
+# accounts
+OFFLINE = "Make it in the database itself, on the server's machine; for a first administrator only."
+ACCOUNT_STATES = {
+    "in": "can sign in", "invited": "invited", "late": "no link that works", "disabled": "disabled",
+}  # fmt: skip
+ACCOUNT_GLYPHS = {"in": "ok", "invited": "waiting", "late": "warning", "disabled": "paused"}
+FIRST_ADMIN = "first administrator"
+NO_ACCOUNT = "no account"
+NO_ROLE = "nothing: no book names it"
+WITHOUT_ACCOUNT = "Let somebody in with `opsbook accounts invite {login}`."
+NO_SUCH_ACCOUNT = "There is no account {login!r} that you may see."
+NO_SUCH_ACCOUNT_REMEDY = "`opsbook accounts list` shows those there are."
+LINK_FOR = "● Send this to {login} alone, by a channel you trust:"
+LINK_HOW = "  Whoever opens it first is signed in as them. It works once, {left}."
+ACCOUNT_DISABLED = "‖ {login} is disabled and signed out everywhere."
+ACCOUNT_ENABLED = "● {login} can sign in again."
+DATABASE_ONLINE = "--database belongs to --offline; a running server knows its own."
+NO_DATABASE = "There is no database in {data}."
+NO_DATABASE_REMEDY = "Name the server's data folder with --data, or its --database."
 
 # audit
 NO_ENTRIES = "No audit entries."

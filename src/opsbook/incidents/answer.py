@@ -10,12 +10,10 @@ from opsbook import audit
 from opsbook.access import Principal
 from opsbook.base import events
 from opsbook.base.database import Transaction
-from opsbook.base.errors import Conflict, Invalid
+from opsbook.base.errors import Conflict
 from opsbook.book import Book
 from opsbook.incidents import store
 from opsbook.incidents.tables import incident
-
-LONGEST_NOTE = 10_000
 
 
 def acknowledge(
@@ -64,9 +62,7 @@ def note(
     """Add a person's words to the timeline."""
     principal.require("incidents:write", book)
     store.require(tx, incident_id)
-    text = text.strip()
-    if not text:
-        raise Invalid("The note is empty.", remedy="Write what you saw or did.")
+    text = audit.note(text, required="Write what you saw or did.")
     _tell(tx, now, incident_id, principal, "incident.note", text)
 
 
@@ -86,12 +82,7 @@ def close(tx: Transaction, now: datetime, incident_id: int, by: str) -> bool:
 def _tell(
     tx: Transaction, now: datetime, incident_id: int, principal: Principal, action: str, text: str
 ) -> None:
-    if len(text) > LONGEST_NOTE:
-        raise Invalid(
-            f"The note has {len(text)} characters; {LONGEST_NOTE} fit.",
-            remedy="Shorten it, or link to the long text.",
-        )
     tx.touch("incidents", f"incident:{incident_id}")
     audit.record(
-        tx, now, principal.actor, action, f"incident:{incident_id}", text=text.strip() or None
+        tx, now, principal.actor, action, f"incident:{incident_id}", text=audit.note(text) or None
     )

@@ -1,10 +1,15 @@
-"""What a channel is: the seam that a new one fits into with one file and one line."""
+"""What a channel is: the seam that a new one fits into with one file and one line.
+
+"Channel" has two meanings here that do not mix: a way to tell somebody (this class), and a place of
+the book where many are told at once (`ChannelOfBook`), which a way leads to.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from opsbook.book.sections.people import Channel as ChannelOfBook
 from opsbook.book.sections.people import Person
 from opsbook.notify.model import Message
 
@@ -24,7 +29,7 @@ class Sender(Channel):
     """A channel that leads outside."""
 
     @abstractmethod
-    async def send(self, message: Message, person: Person, destination: str) -> None:
+    async def send(self, message: Message, to: Person | ChannelOfBook, destination: str) -> None:
         """Send one message; return only when the other side has taken it.
 
         It is cancelled when it takes too long, and called again after that: it must not depend on

@@ -12,6 +12,7 @@ fifty servers that hang cannot hold up the one page that would have got through.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -22,8 +23,11 @@ from opsbook.base.clock import Clock
 from opsbook.base.database import Database, Transaction
 from opsbook.base.errors import OpsbookError
 from opsbook.base.loops import Loops
+from opsbook.book import Book
 from opsbook.book.library import Library
-from opsbook.notify import model, outbox, store
+from opsbook.book.sections.people import Channel as ChannelOfBook
+from opsbook.book.sections.people import Person
+from opsbook.notify import hiding, model, outbox, store
 from opsbook.notify.channel import Sender
 from opsbook.notify.channels import CHANNELS
 from opsbook.notify.errors import Undelivered
@@ -39,11 +43,15 @@ log = structlog.get_logger("opsbook.notify")
 
 
 class Outbox:
-    """Sends. ``timeout`` bounds one attempt, in seconds of the real clock; ``grace`` a stop."""
+    """Sends. ``timeout`` bounds one attempt, in seconds of the real clock; ``grace`` a stop.
+
+    ``secrets`` is all that the server knows to be secret: no channel is told any of it.
+    """
 
     def __init__(
         self, database: Database, library: Library, loops: Loops, clock: Clock, *,
         base_url: str, at_most: int = 32, timeout: float = 30.0, grace: float = 3.0,
+        secrets: Callable[[], Iterable[str]] = tuple,
     ) -> None:  # fmt: skip
         self.database = database
         self.library = library
@@ -53,6 +61,7 @@ class Outbox:
         self.at_most = at_most
         self.timeout = timeout
         self.grace = grace
+        self.secrets = secrets
         self._senders: dict[str, Sender] = {}
         self._lanes: dict[Lane, asyncio.Task[None]] = {}
         self._retrying: set[Lane] = set()
@@ -161,16 +170,11 @@ class Outbox:
     async def _attempt(self, row: store.Row) -> Undelivered | None:
         """Send one page; return why it is not out, or ``None``."""
         try:
-            person = self.library.current(row["book"]).people.get(row["person"])
-            if person is None:
-                raise Undelivered(
-                    f"{row['person']} is nobody in the book {row['book']} any more.",
-                    remedy="Whoever took over is reached by the escalation.",
-                )
+            book = self.library.current(row["book"])
+            to = _addressee(book, row)
+            message = self._message(row, book, to)
             async with asyncio.timeout(self.timeout):
-                await self._senders[row["channel"]].send(
-                    self._message(row), person, row["destination"]
-                )
+                await self._senders[row["channel"]].send(message, to, row["destination"])
         except Undelivered as failure:
             return failure
         except OpsbookError as failure:
@@ -188,12 +192,35 @@ class Outbox:
             )
         return None
 
-    def _message(self, row: store.Row) -> model.Message:
+    def _message(self, row: store.Row, book: Book, to: Person | ChannelOfBook) -> model.Message:
+        """What is sent. A channel may be read by anybody, so that what is secret is hidden."""
+        to_many = isinstance(to, ChannelOfBook)
+        texts = [row["title"], row["body"]]
+        title, body = hiding.hidden(texts, book, self.secrets()) if to_many else texts
         return model.message(
-            key=row["key"], title=row["title"], body=row["body"],
+            key=row["key"], title=title, body=body, whole=to_many,
             link=self.base_url + row["path"] if row["path"] else "",
             urgent=row["urgent"], language=row["language"], repeated=row["repeated"],
         )  # fmt: skip
+
+
+def _addressee(book: Book, row: store.Row) -> Person | ChannelOfBook:
+    """Whom a row is to reach, as the book has them now."""
+    if row["destination"].startswith(outbox.OF_BOOK):
+        channel = book.channels.get(row["person"])
+        if channel is None:
+            raise Undelivered(
+                f"{row['person']} is no channel of the book {row['book']} any more.",
+                remedy="What was to be said there is in the page's row; say it elsewhere.",
+            )
+        return channel
+    person = book.people.get(row["person"])
+    if person is None:
+        raise Undelivered(
+            f"{row['person']} is nobody in the book {row['book']} any more.",
+            remedy="Whoever took over is reached by the escalation.",
+        )
+    return person
 
 
 def _sent(tx: Transaction, now: datetime, row: store.Row) -> None:

@@ -75,14 +75,19 @@ def shortened(text: str, longest: int) -> str:
 
 
 def message(
-    *, key: str, title: str, body: str, link: str, urgent: bool, language: str, repeated: bool
+    *, key: str, title: str, body: str, link: str, urgent: bool, language: str, repeated: bool,
+    whole: bool = False,
 ) -> Message:  # fmt: skip
-    """Return what is sent for a page: short enough for a watch; the page itself has the rest."""
+    """Return what is sent for a page: short enough for a watch; the page itself has the rest.
+
+    Nobody wears a channel, and what is cut off there can be read nowhere else: such a message is
+    sent `whole`.
+    """
     mark = f"({REPEATED.get(language, REPEATED['en'])}) " if repeated else ""
     return Message(
         key=key,
-        title=shortened(mark + title, WATCH_TITLE),
-        body=shortened(body, WATCH_BODY),
+        title=shortened(mark + title, LONGEST_TITLE if whole else WATCH_TITLE),
+        body=shortened(body, LONGEST_BODY if whole else WATCH_BODY),
         link=link,
         urgent=urgent,
         language=language,

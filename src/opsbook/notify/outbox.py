@@ -2,6 +2,9 @@
 
 One row for the inbox, which is thereby delivered, and one for each contact the person has. The
 cause may be handled twice (a crash, a consumer that is repeated); the key keeps it one page.
+
+A message to a channel of the book is one row, and nobody's inbox: its ``person`` is the channel's
+id, which no person or team of the book has, and its destination says that it is one.
 """
 
 from __future__ import annotations
@@ -15,12 +18,14 @@ from opsbook.book import Book
 from opsbook.notify import model, store
 from opsbook.notify.channel import Sender
 from opsbook.notify.channels import CHANNELS
+from opsbook.notify.channels.apprise import Apprise
 from opsbook.notify.model import TextLike
 from opsbook.notify.store import inbox, mark_all_read, mark_read, unread
 
 TOPIC = "pages"
+OF_BOOK = "channel:"
 
-__all__ = ["inbox", "mark_all_read", "mark_read", "page", "unread"]
+__all__ = ["inbox", "mark_all_read", "mark_read", "page", "tell", "unread"]
 
 
 def page(
@@ -69,6 +74,33 @@ def page(
     if made:
         tx.touch(TOPIC)
     return made
+
+
+def tell(
+    tx: Transaction, now: datetime, *, book: Book, channel_id: str, cause: str, key: str,
+    thread: str | None, title: TextLike, body: TextLike, path: str, urgent: bool = False,
+) -> int:  # fmt: skip
+    """Tell a channel of the book; return how many rows that made.
+
+    It is sent whether or not it is urgent, as a channel has no inbox to be looked into later. It is
+    in the book's first language. Where people outside of the organisation read it there is no link
+    to a page of ours: they cannot open it, and it is none of their business that there is one.
+    """
+    channel = book.channels[channel_id]
+    language = book.languages[0]
+    destination = f"{OF_BOOK}{channel_id}"
+    made = store.add(
+        tx, book=book.id, person=channel_id, channel=Apprise.name, destination=destination,
+        key=f"{key}/{Apprise.name}/{destination}", urgent=urgent, cause=cause, thread=thread,
+        language=language, path="" if channel.public else path, created_at=now, attempts=0,
+        error="", repeated=False, state="queued", next_at=now,
+        title=model.tidy(model.in_language(title, language), model.LONGEST_TITLE, lines=False),
+        body=model.tidy(model.in_language(body, language), model.LONGEST_BODY, lines=True),
+    )  # fmt: skip
+    if made is None:
+        return 0
+    tx.touch(TOPIC)
+    return 1
 
 
 def sent(tx: Transaction, now: datetime, row: store.Row) -> None:

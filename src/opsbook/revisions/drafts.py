@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 WRITE: Final = "book:write"
-LONGEST_REASON: Final = 10_000
 MOST_FILES: Final = 500
 LONGEST_PATH: Final = 500
 TRIES: Final = 3
@@ -239,14 +238,13 @@ async def publish(
         NotWritten: the source could not be written; nothing was published.
         Invalid: the draft changes nothing, or the reason is too long.
     """
-    if len(reason) > LONGEST_REASON:
-        raise Invalid(f"The reason has {len(reason)} characters; {LONGEST_REASON} fit.")
+    reason = audit.note(reason, "reason")
 
     def begin(tx: Transaction) -> Row:
         row = _mine(tx, draft_id, principal)
         principal.require(WRITE, home.library.current(row["book"]))
         _editable(row)
-        if not store.change_draft(tx, row, reason=reason.strip(), updated_at=now):
+        if not store.change_draft(tx, row, reason=reason, updated_at=now):
             raise _raced()
         return row
 

@@ -152,7 +152,7 @@ def _publish(
     by = candidate.author if candidate.author.startswith("account:") else audit.SERVER
     data: dict[str, Any] = {
         "revision": book.revision, "origin": candidate.origin, "parent": running,
-        "changes": [str(change) for change in changes],
+        "changes": [str(change) for change in changes], "accounts": list(candidate.accounts),
     }  # fmt: skip
     if approval is not None:
         data["approval"] = approval

@@ -23,10 +23,11 @@ from opsbook.base.database import Database, Transaction
 from opsbook.base.errors import OpsbookError
 from opsbook.base.lease import Lease
 from opsbook.base.places import Places
-from opsbook.base.sealing import Sealer
+from opsbook.base.sealing import OtherKey, Sealer
 from opsbook.book.library import Library
 from opsbook.runs import given, outcomes, store, supervisor
 from opsbook.runs.errors import LeaseLost
+from opsbook.runs.executors import Executor, executor_of
 from opsbook.runs.following import Following, read_file
 from opsbook.runs.journal import Clearing, Execution, Hand, Recovery, Story, Task, Turn
 from opsbook.runs.kinds import STEP_KINDS
@@ -70,7 +71,7 @@ class Tools:
     library: Library
     clock: Clock
     places: Places
-    spawner: supervisor.Spawner
+    executors: Mapping[str, Executor]
     lease: Lease
     host: str
     secrets: Callable[[], tuple[str, ...]]
@@ -194,7 +195,7 @@ class Drive:
                 if store.epoch_of_the_lease(tx) != hand.epoch:
                     raise LeaseLost(f"Run {self.run_id} is decided by another server now.")
                 steps, self._steps = self._steps, None
-                story = Story(tx, now, self.run_id, self.tools.library, steps)
+                story = Story(tx, now, self.run_id, self.tools.library, steps, self.tools.sealer)
                 if story.run["state"] in store.FINISHED:
                     return Turn()
                 for key, result in done.items():
@@ -244,12 +245,15 @@ class Drive:
         try:
             place = self._opened(task)
             request = kind.request(place, self.tools.places, scratch, task.allowed)
-            step = await self.tools.spawner.spawn(request)
+            step = await self._executor(place).spawn(request)
         except OpsbookError as error:
             return NotStarted(task.attempt, error.message)
         except OSError as error:
             return NotStarted(task.attempt, f"it could not be prepared: {error}")
         return await self._follow(place, task.attempt, step)
+
+    def _executor(self, place: Place) -> Executor:
+        return self.tools.executors[executor_of(place.book, place.step)]
 
     def _opened(self, task: Execution | Recovery) -> Place:
         """The place with the run's secret values, opened for this one step."""
@@ -292,8 +296,12 @@ class Drive:
         if attempt["host"] != here:
             told = f"it ran on {attempt['host']}, and whether it still does is not seen from {here}"
             return Unknown(attempt, told, elsewhere=True)
-        scratch, place = Path(attempt["scratch"]), self._opened(task)
-        match await supervisor.find(scratch, attempt["raw_offset"]):
+        scratch = Path(attempt["scratch"])
+        try:
+            place = self._opened(task)
+        except OtherKey as error:  # what it wrote cannot be masked, so nobody looks at it
+            return Unknown(attempt, error.message)
+        match await self._executor(place).find(scratch, attempt["raw_offset"]):
             case Running(step):
                 log.info("a step that outlived its server was found", run=self.run_id)
                 return await self._follow(place, attempt, step)
@@ -322,8 +330,9 @@ class Drive:
         """Prove that nothing of an interrupted attempt runs any more."""
         scratch = Path(task.attempt["scratch"])
         if task.attempt["host"] == self.tools.host:
-            await asyncio.to_thread(supervisor.kill_tree, scratch.name, scratch)
-            left = await asyncio.to_thread(supervisor.tree, scratch.name, scratch)
+            executor = self._executor(task.place)
+            await executor.kill_tree(scratch.name, scratch)
+            left = await executor.tree(scratch.name, scratch)
             if left:
                 listed = ", ".join(str(proc.pid) for proc in left)
                 raise StillAlive(

@@ -31,6 +31,7 @@ from opsbook.checks import Scheduler
 from opsbook.runs import store
 from opsbook.runs.drive import Drive, Room, Tools
 from opsbook.runs.errors import LeaseLost
+from opsbook.runs.executors import EXECUTORS
 from opsbook.runs.feed import Piece, feed
 from opsbook.runs.journal import Story
 from opsbook.runs.kinds.kind import earliest
@@ -70,7 +71,8 @@ class Engine:
         self._room = Room(steps_at_once)
         self._rubbish = Rubbish(lambda: bool(self._drives))
         self._tools = Tools(
-            database=database, library=library, clock=clock, places=places, spawner=spawner,
+            database=database, library=library, clock=clock, places=places,
+            executors={name: made(spawner) for name, made in EXECUTORS.items()},
             lease=lease, host=socket.gethostname(),
             secrets=secrets or Known(library, places, database.url),
             discard=self._rubbish.add, room=self._room, sealer=self.sealer,
@@ -204,7 +206,7 @@ class Engine:
         """Let a waiting run look at what it waits for, and move if there is an answer."""
         if store.lock_run(tx, run_id)["state"] != "waiting":
             return
-        story = Story(tx, now, run_id, self.library)
+        story = Story(tx, now, run_id, self.library, sealer=self.sealer)
         if story.hear() or story.late:
             wake(tx, now, story.run)
 

@@ -25,6 +25,7 @@ from opsbook.audit.entries import SERVER
 from opsbook.base.database import Transaction
 from opsbook.base.errors import Bug
 from opsbook.base.quantities import format_duration
+from opsbook.base.sealing import Sealer
 from opsbook.book import Step
 from opsbook.book.library import Library
 from opsbook.runs import items, model, pausing, rows, sealed, store
@@ -108,9 +109,11 @@ class Story:
         run_id: int,
         library: Library,
         steps: list[Row] | None = None,
+        sealer: Sealer | None = None,
     ) -> None:
         self.tx = tx
         self.now = now
+        self.sealer = sealer
         self.run = row = store.lock_run(tx, run_id)
         self.book = library.at(tx, row["revision"])
         self.runbook = self.book.runbooks[row["runbook"]]
@@ -135,7 +138,7 @@ class Story:
 
     def place(self, row: Row) -> Place:
         """What a kind is told about a step."""
-        return Place(self.book, self.run, self.known(row), row)
+        return Place(self.book, self.run, self.known(row), row, sealer=self.sealer)
 
     @property
     def late(self) -> bool:

@@ -23,7 +23,7 @@ from opsbook.book.library import Library
 from opsbook.notify.webhooks import hook_secrets
 from opsbook.runs import targets
 
-KEPT_S: Final = 5.0
+KEPT_S: Final = 0.25
 _CALLED: Final = re.compile(
     r"(?i)(password|passwd|passphrase|secret|token|credential|(api|access|private|seal|signing)_?key)"
 )
@@ -31,27 +31,33 @@ _FOLDER: Final = re.compile(r"(?i)_(file|path|dir|url|name|user|id)$")
 
 
 class Known:
-    """All that is known now, looked up again every KEPT_S: it is asked for at each step.
+    """All that is known now.
 
-    A value that was replaced stays known for as long as this server runs: what was started with it
-    may still print it.
+    It is asked for at each step and looked up again every KEPT_S, and at once when another book
+    runs or the server has begun to: a book's first run must not be one that shows its secrets. A
+    value that was replaced stays known for as long as this server runs, since what was started with
+    it may still print it.
     """
 
     def __init__(self, library: Library, places: Places, database: str) -> None:
         self._library = library
         self._places = places
-        self._database = database
+        self._own = _of_database(database) | _of_environment(os.environ)
         self._found: tuple[str, ...] = ()
         self._ever: set[str] = set()
-        self._at = -KEPT_S
+        self._seen: tuple[object, ...] = ()
+        self._at = 0.0
 
     def __call__(self) -> tuple[str, ...]:
         """Return the values."""
-        now = time.monotonic()
-        if now - self._at >= KEPT_S:
-            self._ever |= set(known_secrets(self._library, self._places, self._database))
-            self._found = tuple(sorted(self._ever))
-            self._at = now
+        now, books = time.monotonic(), self._library.books()
+        seen = (self._places.token.exists(), *(book.revision for book in books))
+        if now - self._at >= KEPT_S or seen != self._seen:
+            found = self._own | of_server(self._places)
+            self._ever |= found.union(*map(of_book, books)) - {""}
+            if len(self._ever) != len(self._found):
+                self._found = tuple(sorted(self._ever))
+            self._at, self._seen = now, seen
         return self._found
 
     def for_run(self, own: Iterable[str]) -> tuple[str, ...]:
@@ -63,31 +69,31 @@ class Known:
         return secrets.mask(text, self.for_run(own))
 
 
-def known_secrets(
-    library: Library, places: Places, database: str, environ: Mapping[str, str] = os.environ
-) -> tuple[str, ...]:
-    """All that this server has itself, and every secret that a running book refers to."""
-    found = _of_database(database) | _of_environment(environ)
-    with contextlib.suppress(OSError):
-        found.add(places.token.read_text(encoding="utf-8").strip())
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        found |= set(places.seal_key.read_text(encoding="utf-8").split())
+def of_server(places: Places, environ: Mapping[str, str] = os.environ) -> set[str]:
+    """Return the local token and the keys that this server seals with."""
+    found: set[str] = set()
+    for file in (places.token, places.seal_key):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            found |= set(file.read_text(encoding="utf-8").split())
     if reference := environ.get(SETTING):
         found |= {key for one in _resolved(reference) for key in one.split()}
-    for book in library.books():
-        found |= of_book(book)
-    return tuple(sorted(value for value in found if value))
+    return found
 
 
 def of_book(book: Book) -> set[str]:
     """Return the secrets that a book refers to, and the telling parts of addresses in it."""
-    found: set[str] = targets.known(book) | hook_secrets(book.webhooks.values())
+    found = targets.known(book)
+    for value in hook_secrets(book.webhooks.values()):
+        found |= set(targets.telling(value))
     for person in book.people.values():
         for contact in person.contacts:
             addresses = _resolved(contact.secret) if contact.secret else {contact.url or ""}
             found |= addresses if contact.secret else set()
             for address in addresses:
                 found |= secrets.inside(address)
+    for channel in book.channels.values():
+        if channel.to.secret:
+            found |= _resolved(channel.to.secret)
     for hook in book.webhooks.values():
         for address in _resolved(hook.url.secret) if hook.url.secret else ():
             found |= secrets.inside(address)

@@ -303,7 +303,7 @@ def _aftermath(now: Situation, ending: Ending) -> Move:
             return Skip(step.key, NOT_WAITED) if now.cancelling and _idle(step) else Nothing()
         if step.state != "pending":
             continue
-        if now.cancelling and step.waits_for not in {None, "run", "nobody"}:
+        if now.cancelling and _idle(step):
             return Skip(step.key, NOT_WAITED)
         move = _enter(now, step)
         if isinstance(move, AskLeave) and (now.cancelling or now.leave == "refused"):
@@ -313,8 +313,11 @@ def _aftermath(now: Situation, ending: Ending) -> Move:
 
 
 def _idle(step: Standing) -> bool:
-    """Whether nothing is done while it waits: a run of its own is, and is waited for."""
-    return step.waits_for != "run"
+    """Whether it waits for somebody, or for what may never come.
+
+    A run of its own is at work, a message is sent at once, and a time passes by itself.
+    """
+    return step.waits_for not in {None, "run", "nobody", "time"}
 
 
 def _still_to_do(now: Situation, ending: Ending) -> Iterator[Standing]:

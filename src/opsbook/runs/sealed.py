@@ -14,7 +14,7 @@ not into the output; what it says on stderr is shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import sqlalchemy as sa
@@ -85,6 +85,13 @@ def reveals(text: str, values: Mapping[str, str]) -> str | None:
         if secrets.mask(text, [value]) != text:
             return name
     return None
+
+
+def unfit(step: Step, text: str, values: Iterable[str]) -> str:
+    """Return why a step cannot save this text: some of these secrets is in it; else nothing."""
+    if hidden(step) or secrets.mask(text, values) == text:
+        return ""
+    return "what it saved contains a secret; say `secret`, or save something else"
 
 
 # ---- rows ----

@@ -22,7 +22,8 @@ from opsbook.web.errors import TooLarge
 
 LARGEST_FORM: Final = 128 * 1024
 LARGEST: Final = 1024 * 1024
-"""Bytes of a request's body: a form of a page, and anything else (the API)."""
+LARGEST_FILE: Final = 5 * 1024 * 1024
+"""Bytes of a request's body: a form of a page, anything else (the API), a file that is attached."""
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -67,7 +68,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        limit = LARGEST if scope["path"].startswith("/api/") else LARGEST_FORM
+        limit = _limit(scope["path"])
         send = _dressed(send, secure=scope.get("scheme") == "https")
         refusal = self._refusal(scope, headers, limit)
         if refusal is not None:
@@ -87,6 +88,13 @@ class Guard:
                 remedy="Open Opsbook in its own tab and try again there.",
             )
         return None
+
+
+def _limit(path: str) -> int:
+    """Return how many bytes a request to an address may have."""
+    if not path.startswith("/api/"):
+        return LARGEST_FORM
+    return LARGEST_FILE if path.endswith("/evidence") else LARGEST
 
 
 def too_large(limit: int) -> TooLarge:

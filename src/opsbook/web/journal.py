@@ -20,7 +20,7 @@ from opsbook.base.errors import NotFound
 from opsbook.base.quantities import format_quantity
 from opsbook.book import Book, Runbook
 from opsbook.runs import store as runs
-from opsbook.web import readings, sayings, sentences, store, waiting, words
+from opsbook.web import ansi, readings, sayings, sentences, store, waiting, words
 from opsbook.web.i18n import N_, Speech
 from opsbook.web.visit import Visit
 
@@ -52,9 +52,9 @@ def shaped(
     runbook = revision.runbooks.get(row["runbook"]) if revision is not None else None
     steps = runs.steps(tx, row["id"])
     shared = Counter(step["title"] for step in steps)
-    waits = {one["key"]: one for one in store.waits_of(tx, row["id"])}
-    asked = [one["approval_id"] for one in waits.values() if one["approval_id"]]
-    votes = store.votes(tx, asked)
+    found = store.waits_of(tx, row["id"])
+    votes = store.votes(tx, [one["approval_id"] for one in found if one["approval_id"]])
+    waits = {one["key"]: one for one in waiting.answered(tx, visit, [book], found, votes)}
     tails = store.output_tails(tx, row["id"])
     alive = row["state"] in ALIVE
     zone = ZoneInfo(book.timezone)
@@ -257,7 +257,7 @@ def _attempt(
     dropped = attempt["bytes_dropped"]
     return {
         **attempt,
-        "text": text,
+        "text": ansi.render(text),
         "end": last_piece,
         "cut": start > 0,
         "size": format_quantity(attempt["bytes_seen"], "bytes"),

@@ -26,6 +26,7 @@ SCOPES: Final = {
     "read": N_("read"),
     "run": N_("start and cancel runs, write notes"),
     "approve": N_("approve, confirm and acknowledge as me"),
+    "accounts": N_("invite people, make links, disable and enable accounts"),
 }
 # In this order: every browser claims to be the ones after it.
 BROWSERS: Final = (
@@ -100,12 +101,13 @@ async def make_token(visit: Visitor) -> Response:
     name = fields.get("name", [""])[-1].strip()
     scopes, days = fields.get("scopes", []), fields.get("days", [""])[-1]
     account_id = visit.who.account_id
+    link_by = visit.session["link_by"] if visit.session is not None else None
     try:
         if not days.isdigit() or int(days) not in LIVES:
             raise Invalid(N_("Choose for how long the token is good."))
         life = timedelta(days=int(days))
         raw = await visit.write(
-            lambda tx: tokens.create(tx, visit.now, account_id, name, scopes, life)
+            lambda tx: tokens.create(tx, visit.now, account_id, name, scopes, life, link_by=link_by)
         )
     except Invalid as error:
         return await _page(visit, wrong_token=sayings.error(visit.speech, error))
@@ -120,6 +122,16 @@ async def revoke_token(visit: Visitor, token_id: Number) -> Response:
     if not await visit.write(lambda tx: tokens.revoke(tx, visit.now, token_id, account_id)):
         raise NotFound(N_("There is no such token of yours."))
     return pages.go(visit, "/profile", "revoked")
+
+
+@router.post("/profile/sessions/{mark}/end")
+async def end_session(visit: Visitor, mark: str) -> Response:
+    """Sign the visitor out of one other browser."""
+    await visit.form()
+    account_id = visit.who.account_id or 0
+    if not await visit.write(lambda tx: sessions.close_one(tx, visit.now, account_id, mark)):
+        raise NotFound(N_("There is no such session of yours."))
+    return pages.go(visit, "/profile", "session")
 
 
 @router.post("/profile/sessions/close")
@@ -170,6 +182,7 @@ async def _page(
         "scopes": [(code, say(name)) for code, name in SCOPES.items()],
         "lives": [(days, visit.speech.say_n("%(n)s day", "%(n)s days", days)) for days in LIVES],
         "shortest": passwords.SHORTEST,
+        "others": sum(not one["here"] for one in values["sessions"]),
     }
     return pages.show(visit, "profile/page.html", values, status=422 if wrong else 200)
 
@@ -187,7 +200,7 @@ def _token(visit: Visit, row: dict[str, Any]) -> dict[str, Any]:
 
 def _session(visit: Visit, row: dict[str, Any]) -> dict[str, Any]:
     mine = visit.session
-    here = mine is not None and row["created_at"] == mine["created_at"]
+    here = mine is not None and row["mark"] == sessions.marked(mine["digest"])
     return {**row, "here": here, "agent": _agent(visit, row["agent"])}
 
 

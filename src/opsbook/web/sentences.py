@@ -54,11 +54,17 @@ PATTERNS: Final[Mapping[str, str]] = {
     "page.failed": N_("%(person)s could not be reached by %(channel)s; %(attempts)s tries."),
     "page.delayed": N_("Reaching %(person)s by %(channel)s failed and is tried again."),
     "page.unaddressed": N_("%(person)s could not be paged: the book knows nobody of that name."),
+    "webhook.delayed": N_("The webhook %(hook)s was not reached and is tried again: %(why)s"),
+    "webhook.sent": N_("The webhook %(hook)s took %(event)s after %(attempts)s tries."),
+    "webhook.failed": N_("The webhook %(hook)s was not told of %(event)s; %(attempts)s tries."),
+    "webhook.tested": N_("%(who)s tried the webhook %(hook)s."),
     "run.started": N_("%(who)s started %(it)s: %(runbook)s."),
     "run.started.opsbook": N_("%(it)s started by itself: %(runbook)s."),
     "run.succeeded": N_("%(it)s succeeded."),
     "run.failed": N_("%(it)s failed. %(reason)s"),
     "run.cancelled": N_("%(it)s was cancelled. %(reason)s"),
+    "run.taken_over": N_("%(who)s took %(it)s over."),
+    "run.commented": N_("%(who)s wrote about %(it)s:"),
     "run.cancel_requested": N_("%(who)s asked to cancel %(it)s."),
     "step.started": N_("“%(title)s” started."),
     "step.succeeded": N_("“%(title)s” is done."),
@@ -67,17 +73,29 @@ PATTERNS: Final[Mapping[str, str]] = {
     "step.cancelled": N_("“%(title)s” was cancelled. %(message)s"),
     "step.waiting": N_("“%(title)s” waits for a person."),
     "step.waiting.check": N_("“%(title)s” watches the check until it holds."),
+    "step.waiting.time": N_("“%(title)s” waits for its time."),
+    "step.waiting.run": N_("“%(title)s” waits for the run that it started."),
+    "window.used": N_("Run %(run)s went on in the window %(window)s."),
     "step.interrupted": N_("“%(title)s” was interrupted: %(why)s"),
     "step.confirmed": N_("%(who)s confirmed “%(title)s”."),
+    "step.confirmed_partly": N_(
+        "%(who)s confirmed “%(title)s”; more people are needed (%(confirmed)s of %(need)s)."
+    ),
+    "step.evidence_attached": N_("%(who)s attached a file to “%(title)s”:"),
     "step.decided": N_("%(who)s decided about “%(title)s”."),
     "step.decided.retry": N_("%(who)s let “%(title)s” run again."),
     "step.decided.skip": N_("%(who)s said that “%(title)s” is done."),
+    "step.decided.stop": N_("%(who)s stopped the run at “%(title)s”; nothing is undone."),
     "step.decided.fail": N_("%(who)s said that “%(title)s” failed."),
     "approval.requested": N_("An approval is asked for (%(for)s), role %(role)s."),
     "approval.requested.book": N_(
         "Revision %(revision)s of %(book)s waits for an approval by somebody with %(permission)s."
     ),
     "approval.voted": N_("%(who)s approved; more people are needed (%(approved)s of %(need)s)."),
+    "approval.withdrawn": N_(
+        "%(who)s took their approval back (%(for)s); %(approved)s of %(need)s are left."
+    ),
+    "approval.excluded": N_("%(who)s takes part in it now and may not approve it (%(for)s)."),
     "approval.approved": N_("%(who)s approved (%(for)s)."),
     "approval.approved.oneself": N_(
         "%(who)s approved their own work (%(for)s), as the book allows."
@@ -95,9 +113,15 @@ PATTERNS: Final[Mapping[str, str]] = {
     "account.signed_in": N_("%(who)s signed in."),
     "account.signed_out": N_("%(who)s signed out."),
     "account.sessions_closed": N_("%(who)s signed out everywhere else."),
+    "account.session_ended": N_("%(who)s signed one browser out."),
+    "account.signed_out_by": N_("%(who)s signed %(it)s out everywhere."),
+    "account.appointed": N_("%(who)s made %(it)s a first administrator."),
+    "account.dismissed": N_("%(who)s ended that %(it)s is a first administrator."),
     "account.sign_in_failed": N_("A sign-in to %(it)s failed (%(why)s)."),
     "account.sign_in_paused": N_("Signing in to %(it)s is paused after too many failures."),
-    "link.made": N_("A sign-in link for %(it)s was made."),
+    "link.made": N_("%(who)s made a sign-in link for %(it)s."),
+    "link.made.opsbook": N_("A sign-in link for %(it)s was made."),
+    "link.made.offline": N_("A sign-in link for %(it)s was made by somebody with the data folder."),
     "link.used": N_("%(who)s used a sign-in link."),
     "token.made": N_("%(who)s made a token for: %(scopes)s."),
     "token.made.local": N_("A token was made for programs on this machine (%(scopes)s)."),
@@ -116,6 +140,7 @@ SUBJECTS: Final[Mapping[str, str]] = {
     "draft": N_("draft %(id)s"),
     "routine": N_("routine %(id)s"),
     "page": N_("page %(id)s"),
+    "delivery": N_("delivery %(id)s"),
     "check": N_("check %(id)s"),
     "sign-in": N_("an unknown account"),
 }
@@ -124,7 +149,8 @@ ALARMS: Final = frozenset(
     {
         "alert.fired", "incident.opened", "incident.unanswered", "incident.nobody_on_duty",
         "incident.runbook_refused", "page.failed", "step.interrupted", "routine.refused",
-        "approval.expired", "account.sign_in_paused", "access.refused",
+        "webhook.failed",
+        "approval.expired", "account.sign_in_paused", "account.appointed", "access.refused",
     }
 )  # fmt: skip
 
@@ -237,6 +263,8 @@ def _values(speech: Speech, entry: Mapping[str, Any], *, plain: bool) -> dict[st
         data[name] = sayings.told(speech, str(data.get(name) or ""))
     if isinstance(data.get("why"), str):
         data["why"] = sayings.told(speech, data["why"])
+    if data.get("roles"):
+        data["role"] = ", ".join(map(str, data["roles"]))
     if data.get("role") is None:
         data.pop("role", None)
     kind, _, which = str(data.get("for") or "").partition(":")

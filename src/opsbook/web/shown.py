@@ -41,6 +41,7 @@ PLACES: Final = (
     Place("/checks", N_("Checks"), "checks", "c", "checks"),
     Place("/book", N_("Book"), "book", "b", "book"),
     Place("/audit", N_("Audit"), "audit", "a", "audit"),
+    Place("/accounts", N_("Accounts"), "user", "p", "access"),
 )
 MORE: Final = Place("/more", N_("More"), "more", "m")
 AT_THE_BOTTOM: Final = ("/", "/inbox", "/incidents", "/runs")

@@ -13,7 +13,7 @@ from typing import Any, Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from opsbook.access import accounts, links, passwords, sessions, signin
+from opsbook.access import accounts, passwords, sessions, signin
 from opsbook.access.errors import LinkSpent, SignInFailed, TooManyTries
 from opsbook.access.signin import Opened
 from opsbook.base import ids
@@ -57,8 +57,11 @@ async def enter(visit: Anybody) -> Response:
 @router.get("/sign-in/link/{raw}")
 async def link(visit: Anybody, raw: str) -> Response:
     """Show whose link it is, and the button that uses it."""
-    row = await visit.kept.app.database.read(lambda tx: links.look(tx, visit.now, raw))
-    if row is None:
+    try:
+        row = await signin.look_at_link(
+            visit.kept.app.database, visit.now, visit.kept.limits, raw, address=visit.address
+        )
+    except LinkSpent:
         return pages.show(visit, "sign_in/used.html", {}, status=410)
     return pages.show(visit, "sign_in/link.html", {"login": row["login"]})
 
@@ -68,8 +71,10 @@ async def use_link(visit: Anybody, raw: str) -> Response:
     """Use the link up and go on to choosing a password."""
     await visit.form()
     try:
-        database = visit.kept.app.database
-        opened = await signin.with_link(database, visit.now, raw, agent=_agent(visit))
+        opened = await signin.with_link(
+            visit.kept.app.database, visit.now, visit.kept.limits, raw, address=visit.address,
+            agent=_agent(visit),
+        )  # fmt: skip
     except LinkSpent:
         return pages.show(visit, "sign_in/used.html", {}, status=410)
     _remember(visit, opened.raw)

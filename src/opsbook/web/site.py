@@ -20,21 +20,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from opsbook.web import (
+    accounts,
     api,
     audit,
     book,
     checks,
+    compare,
+    download,
     edit,
     faults,
     health,
+    history,
     inbox,
     incidents,
+    library,
     more,
     profile,
     revisions,
     runs,
     search,
     sign_in,
+    startform,
     streams,
     today,
 )
@@ -46,8 +52,8 @@ from opsbook.web.statics import Statics
 
 TEMPLATES = Path(__file__).parent / "templates"
 NOUNS = (
-    today, inbox, incidents, runs, checks, edit, revisions, book, audit, profile, sign_in, search,
-    more, streams,
+    today, inbox, incidents, history, compare, runs, startform, library, checks, edit, revisions,
+    book, audit, accounts, profile, sign_in, search, more, streams, download,
 )  # fmt: skip
 
 

@@ -164,6 +164,18 @@ def output_tails(tx: Transaction, run_id: int, size: int = 16_000) -> dict[int, 
     return {attempt_id: _cut(end, size) for attempt_id, end in found.items()}
 
 
+def output_until(tx: Transaction, attempt_id: int, piece: int, size: int = 16_000) -> str:
+    """Return the end of an attempt's output as it was when ``piece`` was the newest of all."""
+    mine = (output.c.attempt_id == attempt_id) & (output.c.id <= piece)
+    query = sa.select(output.c.text).where(mine).order_by(output.c.start.desc()).limit(64)
+    told: list[str] = []
+    for text in tx.execute(query).scalars():
+        told.append(text)
+        if sum(map(len, told)) >= size:
+            break
+    return "".join(reversed(told))[-size:]
+
+
 def _cut(end: OutputEnd, size: int) -> OutputEnd:
     """Return the end of the end, from the beginning of a line."""
     if len(end.text) <= size:
@@ -239,7 +251,8 @@ def _waits() -> sa.Select[Any]:
         .outerjoin(approval, approval.c.id == wait.c.approval_id)
     )
     columns = (
-        wait.c.id, wait.c.run_id, wait.c.kind, wait.c.role, wait.c.approval_id, wait.c.since,
+        wait.c.id, wait.c.run_id, wait.c.step_id, wait.c.kind, wait.c.role, wait.c.approval_id,
+        wait.c.since,
         wait.c.due_at, wait.c.data, run.c.book, run.c.title.label("run_title"), run.c.runbook,
         run.c.revision, run.c.trigger, run.c.started_by, step.c.key,
         step.c.title.label("step_title"), approval.c.question, approval.c.need,

@@ -1,4 +1,9 @@
-"""The two streams of pages: ``/live`` says what changed, ``/runs/N/output`` what steps write."""
+"""The two streams of pages: ``/live`` says what changed, ``/runs/N/output`` what steps write.
+
+Output comes as HTML, rendered as on the page itself (see `ansi`): what a piece gives takes the
+place of the open line that the page has at its end. A stream that begins in the middle has read,
+for each attempt, what the page showed last, so that styles and half a line go on.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +12,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from opsbook.base.database import Transaction
 from opsbook.base.errors import NotFound
 from opsbook.runs import store as runs
-from opsbook.web import live
+from opsbook.web import live, store
+from opsbook.web.ansi import Rendering
 from opsbook.web.live import BEAT, HEARTBEAT, LIFE, Ended, Topics
 from opsbook.web.numbers import After, Number
 from opsbook.web.visit import Visit
@@ -43,20 +49,6 @@ async def output(visit: Visitor, run_id: Number, after: After = 0) -> Response:
     return visit.kept.streams.answer(_whose(visit), _pieces(visit, run_id, after))
 
 
-@router.get("/runs/{run_id}/output/{attempt_id}.txt")
-async def whole(visit: Visitor, run_id: Number, attempt_id: Number) -> Response:
-    """Return everything that is kept of one attempt's output, as plain text."""
-
-    def read(tx: Transaction) -> str:
-        _run(tx, visit, run_id)
-        mine = {one["id"] for step in runs.steps(tx, run_id) for one in step["attempts"]}
-        if attempt_id not in mine:
-            raise NotFound(f"Run {run_id} has no attempt {attempt_id}.")
-        return "".join(one["text"] for one in runs.output(tx, attempt_id))
-
-    return PlainTextResponse(await visit.kept.app.database.read(read))
-
-
 def _run(tx: Transaction, visit: Visit, run_id: int) -> dict[str, Any]:
     row = runs.get(tx, run_id)
     if row is None or row["book"] not in {book.id for book in visit.books("runs:read")}:
@@ -70,17 +62,25 @@ async def _pieces(visit: Visit, run_id: int, after: int) -> AsyncIterator[str]:
     ends = loop.time() + LIFE
     listener = app.hub.subscribe(f"run:{run_id}".__eq__)
 
+    renderings: dict[int, Rendering] = {}
+
     def read(tx: Transaction) -> tuple[bool, list[dict[str, Any]]]:
         row = runs.get(tx, run_id)
         over = row is None or row["state"] in OVER
-        return over, runs.stored_after(tx, run_id, after, PIECES)
+        found = runs.stored_after(tx, run_id, after, PIECES)
+        for attempt_id in {one["attempt_id"] for one in found} - renderings.keys():
+            rendering = renderings[attempt_id] = Rendering()
+            rendering.feed(store.output_until(tx, attempt_id, after))
+        return over, found
 
     try:
         while loop.time() < ends:
             over, found = await app.database.read(read)
             for one in found:
                 after = one["id"]
-                piece = {"attempt": one["attempt_id"], "end": one["id"], "text": one["text"]}
+                # In a thread: a long piece may take longer than others should wait.
+                html = await asyncio.to_thread(renderings[one["attempt_id"]].feed, one["text"])
+                piece = {"attempt": one["attempt_id"], "end": one["id"], "html": html}
                 yield f"id: {after}\n{live.event('output', piece)}"
             if len(found) == PIECES:
                 continue

@@ -7,7 +7,7 @@ for. A button that would be refused is a promise broken at three in the morning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -18,6 +18,7 @@ from opsbook.access.errors import NotApproved, Settled
 from opsbook.base.database import Transaction
 from opsbook.book import Book
 from opsbook.revisions import store as revisions
+from opsbook.runs import confirmations
 from opsbook.web import store, words
 from opsbook.web.i18n import N_, Speech
 from opsbook.web.visit import Visit
@@ -51,8 +52,9 @@ def listed(tx: Transaction, visit: Visit) -> list[Wait]:
     books = {book.id: book for book in visit.books("runs:read")}
     found = store.waits(tx, list(books)) if books else []
     voted = store.votes(tx, [row["approval_id"] for row in found if row["approval_id"]])
+    known = answered(tx, visit, list(books.values()), found, voted)
     shown = [
-        shaped(visit, books[row["book"]], row, voted.get(row["approval_id"], [])) for row in found
+        shaped(visit, books[row["book"]], row, voted.get(row["approval_id"], [])) for row in known
     ]
     shown += _held(tx, visit)
     visit.waits = sorted(shown, key=lambda one: (one.due_at is None, one.due_at or one.since))
@@ -98,6 +100,44 @@ def for_me(tx: Transaction, visit: Visit) -> list[Wait]:
     return [one for one in listed(tx, visit) if one.mine]
 
 
+def answered(
+    tx: Transaction, visit: Visit, books: Sequence[Book], rows: Sequence[Mapping[str, Any]],
+    votes: Mapping[int, list[dict[str, Any]]],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Return waits with who has answered already, who cannot, and who is on duty.
+
+    Beside their own: ``need`` people, of whom ``given`` have said yes; ``did`` are the accounts
+    that answered, ``shut`` the logins that nobody waits for (any more), ``duty`` the persons on
+    duty. Three queries however many rows there are.
+    """
+    did = {
+        row["id"]: [one["account_id"] for one in votes.get(row["approval_id"] or 0, ())]
+        for row in rows
+    }
+    done = confirmations.of_steps(tx, [row["step_id"] for row in rows if row["kind"] == "person"])
+    for row in rows:
+        did[row["id"]] += [one["account_id"] for one in done.get(row["step_id"], ())]
+    wanted = {one for row in rows for one in (*did[row["id"]], *(row["excluded"] or ()))}
+    logins = accounts.logins(tx, sorted(wanted))
+    by_id = {book.id: book for book in books}
+    duty = {book.id: approvers.on_duty(book, visit.now) for book in books}
+    found = []
+    for row in rows:
+        book = by_id[row["book"]]
+        part = row["excluded"] if row["approval_id"] and not _record(book, row) else ()
+        given = votes.get(row["approval_id"] or 0, ())
+        yes = [one for one in given if one["decision"] == "approve"]
+        told = {
+            "need": row["need"] or (row["data"] or {}).get("need", 1),
+            "given": len(yes) if row["approval_id"] else len(did[row["id"]]),
+            "did": did[row["id"]],
+            "shut": {logins.get(one, "") for one in (*did[row["id"]], *(part or ()))},
+            "duty": duty[row["book"]],
+        }
+        found.append({**row, **told})
+    return found
+
+
 def shaped(visit: Visit, book: Book, row: Mapping[str, Any], votes: list[dict[str, Any]]) -> Wait:
     """Return one wait as a row."""
     say, verb = visit.speech.say, KINDS[row["kind"]]
@@ -129,13 +169,14 @@ def may_answer(
     visit: Visit, book: Book, row: Mapping[str, Any], votes: list[dict[str, Any]]
 ) -> bool:
     """Tell whether the visitor's answer would be taken."""
-    who, role = visit.who, role_of(row)
+    who, roles = visit.who, roles_of(row)
+    if row["kind"] == "person":
+        return who.account_id not in row.get("did", ()) and _entitled(visit, book, roles)
     if row["kind"] != "approval":
-        needs_role = role is not None and row["kind"] == "person"
-        return who.holds(role or "", book) if needs_role else who.may("runs:write", book)
+        return who.may("runs:write", book)
     try:
         model.rule(
-            _asked(book, row), _voter(visit, book, role), _given(votes), "approve", visit.now
+            _asked(book, row), _voter(visit, book, roles), _given(votes), "approve", visit.now
         )
     except (NotApproved, Settled):
         return False
@@ -146,18 +187,26 @@ def _asked(book: Book, row: Mapping[str, Any]) -> model.Asked:
     because = row["excluded_because"] or {}
     return model.Asked(
         state=row["approval_state"],
-        role=role_of(row),
+        roles=roles_of(row),
         need=row["need"],
         excluded={one: because.get(str(one), "started") for one in row["excluded"]},
-        record=row["self_approval"] == "record" and book.self_approval == "record",
+        record=_record(book, row),
         expires_at=row["expires_at"],
     )
 
 
-def _voter(visit: Visit, book: Book, role: str | None) -> model.Voter:
+def _record(book: Book, row: Mapping[str, Any]) -> bool:
+    return row["self_approval"] == "record" and book.self_approval == "record"
+
+
+def _voter(visit: Visit, book: Book, roles: Collection[str]) -> model.Voter:
     who = visit.who
-    entitled = who.holds(role, book) if role else who.may("runs:write", book)
-    return model.Voter(who.account_id, who.login, True, True, entitled)
+    return model.Voter(who.account_id, who.login, True, True, _entitled(visit, book, roles))
+
+
+def _entitled(visit: Visit, book: Book, roles: Collection[str]) -> bool:
+    who = visit.who
+    return any(who.holds(one, book) for one in roles) if roles else who.may("runs:write", book)
 
 
 def _given(votes: list[dict[str, Any]]) -> list[model.Vote]:
@@ -165,35 +214,62 @@ def _given(votes: list[dict[str, Any]]) -> list[model.Vote]:
 
 
 def excluded(visit: Visit, row: Mapping[str, Any]) -> bool:
-    """Tell whether the visitor started, caused or wrote what is to be approved."""
+    """Tell whether the visitor takes part in what is to be approved."""
     return visit.who.account_id in (row["excluded"] or ())
 
 
 def why_not(visit: Visit, book: Book, row: Mapping[str, Any], votes: list[dict[str, Any]]) -> str:
     """Say why the visitor is not asked, where that is not plain from whom it waits for."""
     say = visit.speech.say
-    if any(vote["account_id"] == visit.who.account_id for vote in votes):
-        return say("You have approved; one more person is needed.")
+    mine = any(vote["account_id"] == visit.who.account_id for vote in votes)
+    if mine or visit.who.account_id in row.get("did", ()):
+        left = max(1, (row["need"] or 1) - row.get("given", 1))
+        return visit.speech.say_n(
+            "You have answered; %(n)s more person is needed.",
+            "You have answered; %(n)s more people are needed.",
+            left,
+        )
     if row["kind"] == "approval" and excluded(visit, row):
-        return say("You started it, caused it or wrote it, so somebody else approves.")
+        return say("You started, steer or caused it, or wrote it, so somebody else approves.")
     return ""
 
 
-def role_of(row: Mapping[str, Any]) -> str | None:
-    """Return the role a wait names."""
-    role: str | None = row["role"] or row.get("approval_role")
-    return role
+def roles_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the roles a wait names, of which any may answer."""
+    return model.roles_of(row["role"] or row.get("approval_role"))
 
 
 def whom(speech: Speech, book: Book, row: Mapping[str, Any]) -> str:
-    """Say who is waited for: the role, and the people in the book who hold it."""
-    role = role_of(row)
-    if role is None:
+    """Say who is waited for: the roles, the people in the book who could answer now, and how many.
+
+    Whoever is on duty comes first. ``row`` is one of ``answered``.
+    """
+    told = _whom(speech, book, row)
+    need = row.get("need") or 1
+    if need == 1:
+        return told
+    return speech.say(
+        "%(whom)s · %(given)s of %(need)s", whom=told, given=row.get("given", 0), need=need
+    )
+
+
+def _whom(speech: Speech, book: Book, row: Mapping[str, Any]) -> str:
+    wanted = roles_of(row)
+    if not wanted:
         return speech.say("waits for anybody who may run things here")
-    people = [
-        words.text(speech, person.name) for person in book.people.values() if role in person.roles
-    ]
-    if not people:
+    role = ", ".join(wanted)
+    holders = [one for one in book.people.values() if not set(wanted).isdisjoint(one.roles)]
+    if not holders:
         return speech.say("waits for %(role)s; nobody in the book has that role", role=role)
-    listed = ", ".join(people[:3]) + (" …" if len(people) > 3 else "")
+    could = [one for one in holders if one.login not in row.get("shut", ())]
+    if not could:
+        return speech.say("waits for %(role)s; nobody else in the book has that role", role=role)
+    duty = row.get("duty", ())
+    could.sort(key=lambda one: one.id not in duty)
+    people = [
+        speech.say("%(person)s, on duty", person=name) if one.id in duty else name
+        for one in could[:3]
+        for name in [words.text(speech, one.name)]
+    ]
+    listed = ", ".join(people) + (" …" if len(could) > 3 else "")
     return speech.say("waits for %(role)s (%(people)s)", role=role, people=listed)

@@ -76,8 +76,15 @@ DRAFT: Final[Mapping[str, State]] = {
     "discarded": State("‖", N_("discarded"), "still"),
     "conflict": State("▲", N_("clashes with another edit"), "warning"),
 }
+ACCOUNT: Final[Mapping[str, State]] = {
+    "in": State("●", N_("can sign in"), "ok"),
+    "invited": State("⏳", N_("invited, not in yet"), "waiting"),
+    "late": State("▲", N_("not in yet, the link ran out"), "warning"),
+    "disabled": State("‖", N_("disabled"), "still"),
+}
 FAMILIES: Final = {
     "check": CHECK, "incident": INCIDENT, "run": RUN, "step": STEP, "page": PAGE, "draft": DRAFT,
+    "account": ACCOUNT,
 }  # fmt: skip
 UNKNOWN: Final = State("◇", "", "still")
 

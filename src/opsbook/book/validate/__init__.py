@@ -14,7 +14,17 @@ from typing import Final
 
 from opsbook.book.problems import Problem, suggestion
 from opsbook.book.refs import Refers
-from opsbook.book.validate import alerts, bands, calendar, drills, people, runbooks, starting
+from opsbook.book.validate import (
+    alerts,
+    bands,
+    calendar,
+    drills,
+    people,
+    runbooks,
+    starting,
+    targets,
+    webhooks,
+)
 from opsbook.book.validate.whole import Known, Whole
 
 __all__ = ["Known", "Whole", "references"]
@@ -60,12 +70,15 @@ RULES: tuple[Callable[[Whole], Iterator[Problem]], ...] = (
     people.rotations,
     people.escalation,
     people.approvals,
+    webhooks.webhooks,
     alerts.checks,
     alerts.rules,
     alerts.routes,
     starting.starts,
     runbooks.owners,
     runbooks.steps,
+    targets.targets,
+    targets.steps,
     drills.drills,
     bands.capacity,
     calendar.schedules,

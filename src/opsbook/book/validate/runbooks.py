@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from opsbook.book import params
+from opsbook.book import params, waits
 from opsbook.book.problems import Problem, suggestion
 from opsbook.book.runbook import Runbook, Step
 from opsbook.book.validate.whole import Whole
@@ -31,7 +31,9 @@ def steps(whole: Whole) -> Iterator[Problem]:
             if step.to:
                 yield from _told(whole, runbook, step)
             if step.kind == "check":
-                yield from _checked(whole, runbook, step)
+                yield from _checked(whole, runbook, step, step.check)
+            if step.kind == "wait":
+                yield from _awaited(whole, runbook, step)
             if step.kind == "run":
                 yield from _called(whole, runbook, step)
             if "OPSBOOK_FILES" in step.body:
@@ -68,8 +70,7 @@ def _told(whole: Whole, runbook: Runbook, step: Step) -> Iterator[Problem]:
             yield whole.at_step(runbook, step, told, remedy, "to")
 
 
-def _checked(whole: Whole, runbook: Runbook, step: Step) -> Iterator[Problem]:
-    name = step.check
+def _checked(whole: Whole, runbook: Runbook, step: Step, name: str) -> Iterator[Problem]:
     if name.startswith("$"):
         name = name[1:].strip("{}")
         if name not in runbook.params:
@@ -78,6 +79,19 @@ def _checked(whole: Whole, runbook: Runbook, step: Step) -> Iterator[Problem]:
     elif not whole.known.has(name, "checks"):
         remedy = suggestion(name, whole.known.of("checks"), what="in checks")
         yield whole.at_step(runbook, step, f"there is no check {name!r}", remedy)
+
+
+def _awaited(whole: Whole, runbook: Runbook, step: Step) -> Iterator[Problem]:
+    """The window or the check that a step waits for is there."""
+    try:
+        awaited = waits.parse(step.body)
+    except ValueError:
+        return  # reported with the page
+    if isinstance(awaited, waits.CheckIsOk):
+        yield from _checked(whole, runbook, step, awaited.check)
+    elif isinstance(awaited, waits.Opening) and not whole.known.has(awaited.window, "windows"):
+        remedy = suggestion(awaited.window, whole.known.of("windows"), what="in windows")
+        yield whole.at_step(runbook, step, f"there is no window {awaited.window!r}", remedy)
 
 
 def _called(whole: Whole, runbook: Runbook, step: Step) -> Iterator[Problem]:
@@ -97,6 +111,8 @@ def _called(whole: Whole, runbook: Runbook, step: Step) -> Iterator[Problem]:
         elif not value.startswith("$") and (fault := params.fault_of(called.params[name], value)):
             told = f"{name}: {fault}"
             yield whole.at_step(runbook, step, told, params.accepted(called.params[name]))
+        else:
+            yield from _secrecy(whole, runbook, step, called, name)
     for name, param in called.params.items():
         if name not in step.arguments and param.must_be_given:
             told = f"{called.id} cannot start: its parameter {name!r} is not filled"
@@ -104,6 +120,24 @@ def _called(whole: Whole, runbook: Runbook, step: Step) -> Iterator[Problem]:
     if _comes_back(whole, runbook.id, step.runbook):
         told = f"{called.id} leads back to {runbook.id}, so that it would never end"
         yield whole.at_step(runbook, step, told, "remove one of the run steps of this ring")
+
+
+def _secrecy(
+    whole: Whole, runbook: Runbook, step: Step, called: Runbook, name: str
+) -> Iterator[Problem]:
+    """A secret stays one on its way into another runbook, and is none that the book holds."""
+    value = step.arguments[name]
+    variable = re.sub(r"^\$\{?|\}$", "", value) if value.startswith("$") else None
+    hidden = called.params[name].secret
+    if variable is None and hidden:
+        told = f"{name}: the parameter of {called.id} is secret, and its value would stand here"
+        yield whole.at_step(runbook, step, told, "give it a variable: $name")
+    given = runbook.params.get(variable or "")
+    saved = next((one for one in runbook.steps if variable and one.save == variable), None)
+    secret = (given is not None and given.secret) or (saved is not None and saved.secret)
+    if secret and not hidden:
+        told = f"{name}: {variable} is secret, and the parameter of {called.id} is not"
+        yield whole.at_step(runbook, step, told, "write secret: true at that parameter")
 
 
 def _comes_back(whole: Whole, home: str, first: str) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from opsbook.cli import follow, options, output, server, words
+from opsbook.cli import follow, options, output, planned, server, words
+from opsbook.cli import given as asked
 
 
 @click.command()
@@ -19,6 +20,7 @@ from opsbook.cli import follow, options, output, server, words
 )
 @click.option("--wait", "through", is_flag=True, help=words.WAIT)
 @click.option("--key", metavar="TEXT", help=words.KEY)
+@click.option("--dry-run", "dry", is_flag=True, help=words.DRY_RUN)
 @options.talks
 def command(
     runbook: str,
@@ -27,6 +29,7 @@ def command(
     live: bool,
     through: bool,
     key: str | None,
+    dry: bool,
     data: str | None,
     form: str,
 ) -> int:
@@ -34,8 +37,12 @@ def command(
 
     Exits with 1 if the run failed or was cancelled.
     """
-    given = _params(params)
     found = server.find(data)
+    given = asked.params(found, book, runbook, params)
+    if dry:
+        plan = found.post("/runs/plan", {"runbook": runbook, "book": book, "params": given})
+        output.as_json(plan) if form == "json" else planned.show(plan)
+        return int(any(one["sure"] for one in plan["faults"]))
     run = found.post(
         "/runs",
         {"runbook": runbook, "book": book, "params": given},
@@ -54,18 +61,6 @@ def command(
     elif run["state"] in follow.FINISHED:
         _tell_end(run)
     return int(run["state"] in {"failed", "cancelled"})
-
-
-def _params(given: tuple[str, ...]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for one in given:
-        name, separator, value = one.partition("=")
-        if not separator or not name:
-            raise click.UsageError(words.BAD_PARAM.format(given=one))
-        if name in found:
-            raise click.UsageError(words.PARAM_TWICE.format(name=name))
-        found[name] = value
-    return found
 
 
 def _tell_end(run: dict[str, Any]) -> None:

@@ -126,9 +126,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_run_evidence_run_id"), "run_evidence", ["run_id"], unique=False)
     op.add_column("run", sa.Column("day", sa.Text(), server_default="", nullable=False))
-    op.add_column(
-        "run", sa.Column("undo", sa.Boolean(), server_default=sa.true(), nullable=False)
-    )
+    op.add_column("run", sa.Column("undo", sa.Boolean(), server_default=sa.true(), nullable=False))
     op.add_column("run", sa.Column("steered_by", sa.Text(), server_default="", nullable=False))
     op.add_column(
         "run",
@@ -152,4 +150,16 @@ def upgrade() -> None:
     )
     op.add_column("run_wait", sa.Column("remind_at", sa.BigInteger(), nullable=True))
     op.create_index(op.f("ix_run_wait_remind_at"), "run_wait", ["remind_at"], unique=False)
+    op.add_column("account", sa.Column("seen_at", sa.BigInteger(), nullable=True))
+    for name, column in (
+        ("session", "link_by"),
+        ("access_token", "link_by"),
+        ("sign_in_link", "made_by"),
+    ):
+        kind = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+        op.add_column(name, sa.Column(column, kind, nullable=True))
+    op.execute(
+        "UPDATE account SET seen_at = "
+        "(SELECT max(seen_at) FROM session WHERE session.account_id = account.id)"
+    )
     # ### end Alembic commands ###

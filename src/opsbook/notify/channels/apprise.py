@@ -1,5 +1,7 @@
 """Anything Apprise knows: mail, chat, push and webhooks, by the URLs in a person's ``contacts``.
 
+The book's channels are reached the same way, each by its own ``to``.
+
 Apprise is synchronous and may hang in a library of its own, so each message has a thread that can
 be left behind. What it has to say is caught and never reaches our log as it is: it holds hosts,
 addresses and now and then a token. From it comes the short reason that people see, and whether a
@@ -16,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import apprise
 
 from opsbook.base import secrets
+from opsbook.book.sections.people import Channel as ChannelOfBook
 from opsbook.book.sections.people import Contact, Person
 from opsbook.notify.channel import Sender
 from opsbook.notify.errors import Undelivered
@@ -53,7 +56,7 @@ _ANSWERED: Final = re.compile(r"error=[345]\d\d|\([45]\d\d, b")  # HTTP; SMTP
 
 
 class Apprise(Sender):
-    """The channel for every contact in the book."""
+    """The way to every contact and every channel in the book."""
 
     name: ClassVar[str] = "apprise"
 
@@ -70,16 +73,10 @@ class Apprise(Sender):
         """Return ``contact:0`` and so on: places in the book, looked up again when sending."""
         return [f"contact:{index}" for index in range(len(person.contacts))]
 
-    async def send(self, message: Message, person: Person, destination: str) -> None:
+    async def send(self, message: Message, to: Person | ChannelOfBook, destination: str) -> None:
         """Send through the contact that stands at this place in the book now."""
-        index = int(destination.rpartition(":")[2])
-        if index >= len(person.contacts):
-            raise Undelivered(
-                f"{person.id} has no {destination} in the book any more.",
-                remedy="Their other contacts have their own copy of this page.",
-            )
-        url = address(person.contacts[index])
-        key = f"{person.id}/{url}"
+        url = address(to.to if isinstance(to, ChannelOfBook) else _contact(to, destination))
+        key = f"{to.id}/{url}"
         await self._threads.run(key, functools.partial(self._deliver, url, message))
 
     def _deliver(self, url: str, message: Message) -> None:
@@ -104,6 +101,16 @@ class Apprise(Sender):
             why, unsure = reason(heard)
             text = secrets.mask(why, hidden(url))
             raise Undelivered(shortened(f"{scheme(url)}: {text}", LONGEST_REASON), unsure=unsure)
+
+
+def _contact(person: Person, destination: str) -> Contact:
+    index = int(destination.rpartition(":")[2])
+    if index >= len(person.contacts):
+        raise Undelivered(
+            f"{person.id} has no {destination} in the book any more.",
+            remedy="Their other contacts have their own copy of this page.",
+        )
+    return person.contacts[index]
 
 
 def address(contact: Contact) -> str:

@@ -19,6 +19,8 @@ from opsbook.revisions.plan.pair import Pair
 RISKS: Final = ("routine", "change", "dangerous")
 PEOPLE: Final = frozenset({"approval", "manual"})
 LOOKING: Final = PEOPLE | {"check"}
+GOES_ON: Final = frozenset({"continue", "ask"})
+"""After a question that failed the run may go on all the same: by itself, or as one person says."""
 
 
 def changes(pair: Pair) -> Iterator[Change]:
@@ -148,7 +150,7 @@ def _differs(was: Step, now: Step, before: Runbook, after: Runbook) -> Iterator[
     if now.when is not None and was.when != now.when:
         template = N_("The question %(step)s of %(id)s is asked only under a condition: %(after)s.")
         yield template, {"after": now.attributes.get("when", "")}, "when", True
-    if was.phase != now.phase or (now.on_fail == "continue" and was.on_fail != "continue"):
+    if was.phase != now.phase or (was.on_fail != now.on_fail and now.on_fail in GOES_ON):
         template = N_("The runbook %(id)s may go on past the question %(step)s.")
         yield template, {}, "phase" if was.phase != now.phase else "on_fail", True
     earlier = [key for key in _changing(after, now) if key not in _changing(before, was)]

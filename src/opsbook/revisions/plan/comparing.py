@@ -17,6 +17,7 @@ from opsbook.revisions.plan import (
     quiet,
     runbooks,
     schedules,
+    targets,
     watching,
 )
 from opsbook.revisions.plan.model import Change, Plan
@@ -26,8 +27,9 @@ from opsbook.revisions.plan.underway import Running
 Calculator = Callable[[Pair], Iterator[Change]]
 
 CALCULATORS: tuple[Calculator, ...] = (
-    authority.changes, approvals.changes, gates.changes, quiet.changes, duty.changes,
-    clocks.changes, alerting.changes, watching.changes, schedules.changes, runbooks.changes,
+    authority.changes, approvals.changes, gates.changes, targets.changes, quiet.changes,
+    duty.changes, clocks.changes, alerting.changes, watching.changes, schedules.changes,
+    runbooks.changes,
 )  # fmt: skip
 """In the order in which their changes are told within each of the three parts of a plan."""
 

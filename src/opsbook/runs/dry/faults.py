@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from opsbook.book import Book, Step
-from opsbook.book.language import EXECUTING
+from opsbook.book.sections.targets import Credential
 from opsbook.runs.dry.asking import AUTHORED, STARTED, Ask
 from opsbook.runs.dry.model import N_, Around, Fault, Note
 from opsbook.runs.kinds import STEP_KINDS
@@ -54,7 +54,7 @@ def of_step(
     if step.kind == "run" and step.runbook not in book.runbooks:
         told = N_("The book has no runbook %(runbook)s.")
         yield Fault(Note(told, {"runbook": step.runbook}), step.key)
-    if step.on is not None and _target(book, step) is None and _targets(book) is not None:
+    if step.on is not None and step.on not in book.targets:
         told = N_("The book has no target %(target)s.")
         yield Fault(Note(told, {"target": step.on}), step.key)
     for reference in references(book, step):
@@ -85,7 +85,7 @@ def _of_people(step: Step, asked: Ask, around: Around) -> Iterator[Fault]:
 
 
 def _shut(asked: Ask, around: Around) -> set[str]:
-    return set() if asked.oneself else {around.starter, around.author}
+    return set() if asked.oneself else {around.starter, *around.authors}
 
 
 # ---- targets ------------------------------------------------------------------------------------
@@ -93,23 +93,15 @@ def _shut(asked: Ask, around: Around) -> set[str]:
 
 def credential(book: Book, step: Step) -> str | None:
     """Return which of its target's credentials a step would be given; None where it has none."""
-    if step.on is None or step.kind not in EXECUTING:
-        return None
-    target = _target(book, step)
-    given = target.credential(step.effect) if target is not None else None
-    return step.effect if given is not None else None
+    return step.effect if _given(book, step) is not None else None
 
 
 def references(book: Book, step: Step) -> tuple[str, ...]:
     """Return the secrets that a step would be given, as references, never their values."""
-    target = _target(book, step) if step.on is not None else None
-    given = target.credential(step.effect) if target is not None else None
+    given = _given(book, step)
     return tuple(dict.fromkeys(given.references())) if given is not None else ()
 
 
-def _targets(book: Book) -> Any:
-    return getattr(book, "targets", None)
-
-
-def _target(book: Book, step: Step) -> Any:
-    return (_targets(book) or {}).get(step.on)
+def _given(book: Book, step: Step) -> Credential | None:
+    target = book.targets.get(step.on) if step.on is not None else None
+    return target.credential(step.effect) if target is not None else None

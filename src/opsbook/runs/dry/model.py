@@ -100,7 +100,8 @@ class Fault:
 class PlannedStep:
     """A step as it would run. `runs` is False where its condition does not hold, None where that
     shows only on the way. `items` are what it is repeated over; None where it is not, or where
-    nobody knows yet. `finds` are the names of all variables it has, `uses` those it mentions;
+    nobody knows yet. `finds` are the names of all variables it has, `uses` those it mentions (an
+    item not: it is another each time);
     `notes` say what it does, `otherwise` what becomes of it if that does not go well. `credential`
     is which of its target's it would be given, ``read`` or ``change``; `secrets` are the references
     in that, each with whether something is behind it (None where nobody looked).
@@ -210,14 +211,15 @@ class Account:
 class Around:
     """What only the server knows, read in one go by whoever asks for a plan.
 
-    `starter` and `author` are logins (empty for a program, or where nobody knows). `refused` is why
-    the starter may not start it. `accounts` is None where they were not looked up. `open_runs` are
-    rows of runs that are not over and hold or wait for the runbook's lock, the oldest first.
-    `secrets` says of each reference whether something is behind it.
+    `starter` is a login (empty for a program), `authors` are those of what the book says since
+    somebody else approved it. `refused` is why the starter may not start it. `accounts` is None
+    where they were not looked up. `open_runs` are rows of runs that are not over and hold or wait
+    for the runbook's lock, the oldest first. `secrets` says of each reference whether something is
+    behind it. `kinds` are the kinds of steps that run here; those of this program if left out.
     """
 
     starter: str = ""
-    author: str = ""
+    authors: tuple[str, ...] = ()
     refused: str = ""
     accounts: Mapping[str, Account] | None = None
     open_runs: tuple[Mapping[str, Any], ...] = ()

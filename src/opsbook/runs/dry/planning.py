@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo
 
 from opsbook.base.quantities import QuantityError
 from opsbook.base.secrets import HIDDEN
-from opsbook.book import Book, Param, Runbook, Step, check_params
+from opsbook.book import Book, Runbook, Step, check_params
 from opsbook.book.coherence import ITEM
 from opsbook.book.language import PEOPLE
 from opsbook.book.params import items as items_of
-from opsbook.runs import pausing
+from opsbook.runs import items, pausing
 from opsbook.runs.dry import faults, sentences
 from opsbook.runs.dry.asking import AUTHORED, DISABLED, NO_ACCOUNT, STARTED, Ask, ask
 from opsbook.runs.dry.model import N_, Around, Fault, Note, Plan, PlannedStep, Used, Value
@@ -90,7 +90,7 @@ class _Planner:
         self.attended = attended
         self.left = MOST_STEPS
         self.cut = False
-        shut = {around.author: AUTHORED, around.starter: STARTED}
+        shut = {**dict.fromkeys(around.authors, AUTHORED), around.starter: STARTED}
         self.shut = {login: why for login, why in shut.items() if login}
         self.absent = _absent(book, around)
 
@@ -164,9 +164,9 @@ class _Draft:
         book, planner = self.planner.book, self.planner
         here = dict(self.variables)
         runs, condition = self._condition(step)
-        items, repeated = self._items(step)
+        over, repeated = self._items(step)
         if step.each is not None:
-            here[ITEM] = Value(items[0]) if items and len(items) == 1 else Value(None)
+            here[ITEM] = Value(None)
         check = self._check(step)
         asked = self._ask(step)
         due = self._due(step)
@@ -188,10 +188,12 @@ class _Draft:
             effect=step.effect,
             body=step.body,
             finds=tuple(here),
-            uses=tuple(Used(name, here[name]) for name in _named(step) if name in here),
+            uses=tuple(
+                Used(name, here[name]) for name in _named(step) if name in here and name != ITEM
+            ),
             runs=runs,
             condition=condition,
-            items=items,
+            items=over,
             notes=tuple(told),
             otherwise=tuple(sentences.otherwise(step, undone=undone)),
             ask=asked,
@@ -242,7 +244,11 @@ class _Draft:
             missing = N_("once for each of %(list)s, and that is not given yet")
             note = Note(told if by else missing, {"list": step.each, "step": by})
             return None, [note, *at_once]
-        found = _listed(param, value.text)
+        found = items_of(param, value.text) if param is not None else ()
+        if len(found) > items.MOST:
+            told = N_("%(list)s has %(n)s items, and a step is repeated over %(most)s at most.")
+            values = {"list": step.each, "n": len(found), "most": items.MOST}
+            self.faults.append(Fault(Note(told, values), step.key))
         shown = (HIDDEN,) * len(found) if value.secret else found
         told = N_("once for each of %(list)s: %(n)s times")
         return shown, [Note(told, {"list": step.each, "n": len(found)}), *at_once]
@@ -349,13 +355,6 @@ def _named(step: Step) -> Iterable[str]:
         form = OF_SHELL if step.kind in {"bash", "sh"} else WORD
         found.update(dict.fromkeys(form.findall(step.body)))
     return found
-
-
-def _listed(param: Param | None, text: str) -> tuple[str, ...]:
-    """The items of a list: of a parameter by commas, of a saved value one a line."""
-    if param is not None:
-        return items_of(param, text)
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _absent(book: Book, around: Around) -> dict[str, str]:

@@ -11,7 +11,7 @@ from opsbook.base import secrets
 from opsbook.base.database import Transaction
 from opsbook.base.errors import Refused
 from opsbook.book import Book, Runbook
-from opsbook.runs import store
+from opsbook.runs import behind, store
 from opsbook.runs.dry.model import Account, Around
 from opsbook.runs.dry.planning import needed_secrets
 from opsbook.runs.tables import run
@@ -24,10 +24,14 @@ def around(tx: Transaction, book: Book, runbook: Runbook, who: Principal) -> Aro
 
     Of a secret only whether it is there: its value is looked at and let go.
     """
-    author = store.account_behind(tx, store.author_of(tx, str(book.revision)))
+    authors = {
+        account
+        for actor in behind.authors(tx, book.id, str(book.revision))
+        if (account := store.account_behind(tx, actor)) is not None
+    }
     return Around(
         starter=who.login if who.account_id is not None else "",
-        author=accounts.logins(tx, [author]).get(author, "") if author is not None else "",
+        authors=tuple(sorted(accounts.logins(tx, sorted(authors)).values())),
         refused=_refusal(book, who),
         accounts={
             row["login"]: Account(row["login"], row["disabled_at"] is None, row["first_admin"])

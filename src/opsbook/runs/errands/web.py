@@ -132,9 +132,13 @@ def _once(
     headers: Mapping[str, str],
 ) -> Answer:  # fmt: skip
     host = place.host.strip("[]")
-    kind = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
-    more = {"context": ssl.create_default_context()} if place.scheme == "https" else {}
-    connection = kind(host, place.port, timeout=clock.left(), **more)  # type: ignore[arg-type]
+    connection = (
+        http.client.HTTPSConnection(
+            host, place.port, timeout=clock.left(), context=ssl.create_default_context()
+        )
+        if place.scheme == "https"
+        else http.client.HTTPConnection(host, place.port, timeout=clock.left())
+    )
     try:
         connection.putrequest(method, target, skip_accept_encoding=True)
         names = {name.lower() for name in headers}

@@ -14,12 +14,13 @@ from typing import Final
 SAVED_FILE: Final = "home/stdout"
 """Where `opsbook.runs.given` looks for it."""
 TEE: Final = (
-    'file=$1; shift; exec 4>&1; status=$({ { "$@" 3>&- 4>&-; echo "$?" >&3; } '
-    '| tee -- "$file" >&4 3>&-; } 3>&1); exit "$status"'
+    'OPSBOOK_FILE=$1; shift; exec 4>&1; OPSBOOK_STATUS=$({ { "$@" 3>&- 4>&-; echo "$?" >&3; } '
+    '| tee -- "$OPSBOOK_FILE" >&4 3>&-; } 3>&1); exit "$OPSBOOK_STATUS"'
 )
 """Runs the rest of its arguments, and ends as they do: the left end of a pipe has no say in POSIX,
-so its exit code takes a way of its own (3) past ``tee``, whose output takes another (4)."""
-HIDE: Final = 'file=$1; shift; exec "$@" > "$file"'
+so its exit code takes a way of its own (3) past ``tee``, whose output takes another (4). Its two
+variables have names that no parameter can have: one called ``file`` would lose its value."""
+HIDE: Final = 'exec > "$1"; shift; exec "$@"'
 """The same for a step that saves a secret: its stdout is in the file and nowhere else."""
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, Protocol
 
 from opsbook.base.database import Transaction
 from opsbook.base.places import Places
+from opsbook.base.sealing import Sealer
 from opsbook.book import Book, Step
 from opsbook.book.params import VARIABLE
 from opsbook.runs.model import WaitsFor
@@ -28,7 +29,7 @@ class Place:
     """Where in which run a step stands: what a kind may read. `run` and `row` are table rows.
 
     `secrets` are the run's secret values, opened right before a step is executed; a kind that asks
-    is never given any.
+    is never given any, but may hand them on sealed with the `sealer`.
     """
 
     book: Book
@@ -36,6 +37,7 @@ class Place:
     step: Step
     row: Mapping[str, Any]
     secrets: Mapping[str, str] = field(default_factory=dict)
+    sealer: Sealer | None = None
 
     @property
     def variables(self) -> dict[str, str]:

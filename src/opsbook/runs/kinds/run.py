@@ -41,7 +41,7 @@ class Run:
             return given
         runbook, step = place.step.runbook, place.step
         try:
-            child = starting.start_child(tx, now, place, runbook, given, _sealer(place))
+            child = starting.start_child(tx, now, place, runbook, given, place.sealer)
         except (CannotRun, DraftBook, UnknownRunbook, WrongParameters) as error:
             return Ended("failed", error.message)
         due = now + step.timeout if "timeout" in step.attributes else None
@@ -77,12 +77,14 @@ def parameters(tx: Transaction, place: Place) -> dict[str, str] | Ended:
     """What the other run is given; ``$name`` is a variable of this one."""
     step, secret = place.step, hidden.of(place)
     called = place.book.runbooks[step.runbook]
-    opened, sealer = dict(place.secrets), _sealer(place)
+    opened, sealer = dict(place.secrets), place.sealer
     if secret and sealer is not None:
         opened |= sealed.read(tx, place.run["id"], sealer)
     given: dict[str, str] = {}
     for name, text in step.arguments.items():
         variable = text[1:].strip("{}") if text.startswith("$") else None
+        if variable in secret and sealer is None and variable not in opened:
+            return Ended("failed", f"{name}: the secret {variable} cannot be opened here")
         if variable is None:
             given[name] = text
         else:
@@ -95,10 +97,6 @@ def parameters(tx: Transaction, place: Place) -> dict[str, str] | Ended:
             return Ended("failed", f"{told} of {called.id}")
     return given
 
-
-def _sealer(place: Place) -> Sealer | None:
-    found: Sealer | None = getattr(place, "sealer", None)
-    return found
 
 
 def _too_long(place: Place) -> str:

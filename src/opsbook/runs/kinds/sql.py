@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from opsbook.base.places import Places
 from opsbook.book import postgres
@@ -40,7 +41,7 @@ class Sql:
         except ValueError as error:
             raise targets.NotReady(f"The statements cannot be read: {error}.") from None
         names = frozenset().union(*(one.names for one in found))
-        order = {"values": {name: place.variables.get(name, "") for name in names}}
+        order: dict[str, Any] = {"values": {name: place.variables.get(name, "") for name in names}}
         if at.target is not None and kind == "postgresql":
             address = postgres.address(at.target.url or "")
             order |= {

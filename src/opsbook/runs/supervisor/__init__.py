@@ -14,7 +14,8 @@ server runs as a systemd unit, the unit needs `KillMode=process`, else stopping 
 the keepers with it (they then end their steps in order and say so in the outcome).
 
 The limit of it: a step that runs as the server's own user may kill its keeper, read its folder or
-speak to its socket. Only `StepRequest.user` makes a border of this.
+speak to its socket. Only `StepRequest.user` makes a border of this. What a step may use up is in
+`limits`, `space` and `cgroup`, with what is not limited and why.
 """
 
 from opsbook.runs.supervisor.client import Spawner, find

@@ -15,7 +15,8 @@ from opsbook.base.database import Transaction
 from opsbook.base.errors import Conflict, Invalid
 from opsbook.book import Book
 from opsbook.runs import store as run_store
-from opsbook.web.api.callers import Ask, Asking
+from opsbook.web.api.callers import Ask
+from opsbook.web.api.idempotency import Once, OnlyOnce
 from opsbook.web.api.models import AnswerStep, CancelRun, DecideStep, RunDetail
 from opsbook.web.api.problems import ProblemRoute
 from opsbook.web.api.runs import detail
@@ -33,51 +34,52 @@ Answer = Callable[[Transaction, datetime, Book], object]
 
 
 @routes.post("/runs/{run_id}/approve")
-async def approve(ask: Ask, run_id: Number, asked: AnswerStep) -> RunDetail:
+async def approve(ask: Ask, once: OnlyOnce, run_id: Number, asked: AnswerStep) -> RunDetail:
     """Approve the step the run waits with. Never with the local token."""
-    return await _vote(ask, run_id, asked, "approve")
+    return await _vote(once, run_id, asked, "approve")
 
 
 @routes.post("/runs/{run_id}/reject")
-async def reject(ask: Ask, run_id: Number, asked: AnswerStep) -> RunDetail:
+async def reject(ask: Ask, once: OnlyOnce, run_id: Number, asked: AnswerStep) -> RunDetail:
     """Reject the step the run waits with; what undoes its steps runs, and the run ends."""
-    return await _vote(ask, run_id, asked, "reject")
+    return await _vote(once, run_id, asked, "reject")
 
 
 @routes.post("/runs/{run_id}/confirm")
-async def confirm(ask: Ask, run_id: Number, asked: AnswerStep) -> RunDetail:
+async def confirm(ask: Ask, once: OnlyOnce, run_id: Number, asked: AnswerStep) -> RunDetail:
     """Say that the manual step is done."""
 
     def answer(tx: Transaction, now: datetime, book: Book) -> None:
         wait = waiting(tx, run_id, "person", asked.step)
         runs.confirm(tx, now, run_id, wait["step"], ask.who, book, note=asked.note)
 
-    return await _answer(ask, run_id, answer)
+    return await answered(once, run_id, answer)
 
 
 @routes.post("/runs/{run_id}/decide")
-async def decide(ask: Ask, run_id: Number, asked: DecideStep) -> RunDetail:
+async def decide(ask: Ask, once: OnlyOnce, run_id: Number, asked: DecideStep) -> RunDetail:
     """Decide about an interrupted step: start it again, take it as done, or fail the run."""
 
     def answer(tx: Transaction, now: datetime, book: Book) -> None:
         wait = waiting(tx, run_id, "decision", asked.step)
         runs.decide(tx, now, run_id, wait["step"], ask.who, book, asked.choice, note=asked.note)
 
-    return await _answer(ask, run_id, answer)
+    return await answered(once, run_id, answer)
 
 
 @routes.post("/runs/{run_id}/cancel")
-async def cancel(ask: Ask, run_id: Number, asked: CancelRun) -> RunDetail:
+async def cancel(ask: Ask, once: OnlyOnce, run_id: Number, asked: CancelRun) -> RunDetail:
     """Cancel the run: the step under way is stopped, then what undoes its steps runs."""
-    return await _answer(
-        ask, run_id,
+    return await answered(
+        once, run_id,
         lambda tx, now, book: runs.cancel(tx, now, run_id, ask.who, book, reason=asked.reason),
     )  # fmt: skip
 
 
 async def _vote(
-    ask: Asking, run_id: int, asked: AnswerStep, decision: Literal["approve", "reject"]
+    once: Once, run_id: int, asked: AnswerStep, decision: Literal["approve", "reject"]
 ) -> RunDetail:
+    ask = once.ask
     now = ask.app.clock.now()
     approval = 0
 
@@ -87,7 +89,7 @@ async def _vote(
         approvals.decide(tx, now, approval, ask.who, book, decision, note=asked.note)
 
     try:
-        return await _answer(ask, run_id, answer)
+        return await answered(once, run_id, answer)
     except NotApproved as error:  # on record as a refused vote, in the story it belongs to
         refused, error.details["recorded"] = error, True
         await ask.app.database.write(
@@ -96,8 +98,9 @@ async def _vote(
         raise
 
 
-async def _answer(ask: Asking, run_id: int, answer: Answer) -> RunDetail:
+async def answered(once: Once, run_id: int, answer: Answer) -> RunDetail:
     """Give an answer and return the run as it is right after it, in one transaction."""
+    ask = once.ask
     now = ask.app.clock.now()
 
     def write(tx: Transaction) -> RunDetail:
@@ -105,7 +108,7 @@ async def _answer(ask: Asking, run_id: int, answer: Answer) -> RunDetail:
         answer(tx, now, book)
         return detail(ask, tx, run_store.lock_run(tx, run_id))
 
-    return await ask.app.database.write(write)
+    return await once.write(write)
 
 
 def waiting(tx: Transaction, run_id: int, kind: Kind, step: str | None) -> dict[str, Any]:

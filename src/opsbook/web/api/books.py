@@ -51,6 +51,7 @@ def _runbook(runbook: Runbook, language: str) -> RunbookOut:
             required=param.must_be_given,
             choices=list(param.choices),
             default=param.default,
+            secret=param.secret,
         )
         for name, param in runbook.params.items()
     ]

@@ -162,7 +162,7 @@ async def record_refusal(request: Request) -> None:
     app = wired(request)
     route = request.scope.get("route")
     asked = f"{request.method} {PREFIX}{getattr(route, 'path_format', '')}"
-    numbered = ((name, request.path_params.get(f"{name}_id")) for name in ("run", "incident"))
+    numbered = ((name, request.path_params.get(f"{name}_id")) for name in ("run", "incident", "account"))
     subject = next(
         (f"{name}:{number}" for name, number in numbered if str(number).isdigit()), "api"
     )

@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import Field
 
+from opsbook.audit import LONGEST_NOTE
 from opsbook.base.database import Transaction
 from opsbook.base.errors import Invalid
 from opsbook.book import Book, BookError
@@ -20,6 +21,7 @@ from opsbook.revisions import store as rows
 from opsbook.revisions.model import digest_of
 from opsbook.web import revisions
 from opsbook.web.api.callers import Ask, Asking
+from opsbook.web.api.idempotency import OnlyOnce
 from opsbook.web.api.models import Asked, Shape, Time
 from opsbook.web.api.problems import ProblemRoute
 from opsbook.web.i18n import Speech
@@ -28,6 +30,8 @@ from opsbook.web.numbers import Number
 routes = APIRouter(route_class=ProblemRoute, tags=["books"])
 WRITE = "book:write"
 UNDER_WORK = frozenset({"open", "conflict", "waiting"})
+PUBLISHED = frozenset({"waiting", "published"})
+PLACE = "/api/v1/drafts/{}"
 
 
 class DraftOut(Shape):
@@ -122,7 +126,7 @@ class ChangeFile(Asked):
 class PublishDraft(Asked):
     """Why a draft is published."""
 
-    reason: str = Field(min_length=1, max_length=drafts.LONGEST_REASON)
+    reason: str = Field(min_length=1, max_length=LONGEST_NOTE)
 
 
 @routes.get("/books/{book}/drafts")
@@ -138,12 +142,13 @@ async def listed(ask: Ask, book: str) -> Drafts:
 
 
 @routes.post("/books/{book}/drafts", status_code=201)
-async def opened(ask: Ask, book: str) -> DraftDetail:
+async def opened(ask: Ask, once: OnlyOnce, book: str) -> DraftDetail:
     """Begin an edit of a book as it runs."""
     current = _writable(ask, book)
     now = ask.app.clock.now()
-    made = await ask.app.database.write(lambda tx: drafts.open(tx, now, current, ask.who))
-    return await _detail(ask, made)
+    return await once.then(
+        lambda tx: drafts.open(tx, now, current, ask.who), lambda made: _detail(ask, made), PLACE
+    )
 
 
 @routes.get("/drafts/{draft_id}")
@@ -153,38 +158,53 @@ async def one(ask: Ask, draft_id: Number) -> DraftDetail:
 
 
 @routes.post("/drafts/{draft_id}/change")
-async def changed(ask: Ask, draft_id: Number, asked: ChangeFile) -> DraftDetail:
+async def changed(ask: Ask, once: OnlyOnce, draft_id: Number, asked: ChangeFile) -> DraftDetail:
     """Write or remove a file of one's own draft."""
     await _visible(ask, draft_id)
     now = ask.app.clock.now()
-    await ask.app.database.write(
-        lambda tx: drafts.change(tx, now, draft_id, ask.who, asked.path, asked.text, asked.seen)
-    )
-    return await _detail(ask, draft_id)
+
+    def change(tx: Transaction) -> int:
+        drafts.change(tx, now, draft_id, ask.who, asked.path, asked.text, asked.seen)
+        return draft_id
+
+    return await once.then(change, lambda made: _detail(ask, made), PLACE)
 
 
 @routes.post("/drafts/{draft_id}/publish")
-async def published(ask: Ask, draft_id: Number, asked: PublishDraft) -> DraftDetail:
+async def published(ask: Ask, once: OnlyOnce, draft_id: Number, asked: PublishDraft) -> DraftDetail:
     """Publish one's own draft: then it runs (``published``), or waits for an approval."""
     await _visible(ask, draft_id)
     now = ask.app.clock.now()
     if not asked.reason.strip():
         raise Invalid("The reason is empty.", remedy="Say why; the history keeps it.")
-    try:
-        await drafts.publish(ask.app.revisions, draft_id, ask.who, asked.reason, now)
-    except BookError as error:
-        told = [str(one) for one in error.problems]
-        raise Invalid("The book would not load.", problems=told) from error
-    return await _detail(ask, draft_id)
+
+    async def publish() -> None:
+        try:
+            await drafts.publish(ask.app.revisions, draft_id, ask.who, asked.reason, now)
+        except BookError as error:
+            told = [str(one) for one in error.problems]
+            raise Invalid("The book would not load.", problems=told) from error
+
+    async def was_published() -> bool:
+        _, row = await _visible(ask, draft_id)
+        return row["state"] in PUBLISHED
+
+    return await once.around(
+        was_published, publish, lambda: _detail(ask, draft_id), PLACE.format(draft_id)
+    )
 
 
 @routes.post("/drafts/{draft_id}/discard")
-async def discarded(ask: Ask, draft_id: Number) -> DraftDetail:
+async def discarded(ask: Ask, once: OnlyOnce, draft_id: Number) -> DraftDetail:
     """Drop one's own draft."""
     await _visible(ask, draft_id)
     now = ask.app.clock.now()
-    await ask.app.database.write(lambda tx: drafts.discard(tx, now, draft_id, ask.who))
-    return await _detail(ask, draft_id)
+
+    def discard(tx: Transaction) -> int:
+        drafts.discard(tx, now, draft_id, ask.who)
+        return draft_id
+
+    return await once.then(discard, lambda made: _detail(ask, made), PLACE)
 
 
 @routes.get("/books/{book}/held")

@@ -17,6 +17,7 @@ from opsbook.incidents.words import spoken
 from opsbook.runs import store as run_store
 from opsbook.web.api import entries, runs
 from opsbook.web.api.callers import Ask, Asking, Limit
+from opsbook.web.api.idempotency import Once, OnlyOnce
 from opsbook.web.api.models import AlertOut, IncidentDetail, IncidentOut, Incidents, Note, PageOut
 from opsbook.web.api.problems import ProblemRoute
 from opsbook.web.numbers import Before, Number
@@ -64,28 +65,29 @@ async def one(ask: Ask, incident_id: Number) -> IncidentDetail:
 
 
 @routes.post("/incidents/{incident_id}/acknowledge")
-async def acknowledge(ask: Ask, incident_id: Number, asked: Note) -> IncidentDetail:
+async def acknowledge(once: OnlyOnce, incident_id: Number, asked: Note) -> IncidentDetail:
     """Say "I am on it": paging stops. A person's token is needed."""
-    return await _answer(ask, incident_id, incidents.acknowledge, asked.note)
+    return await _answer(once, incident_id, incidents.acknowledge, asked.note)
 
 
 @routes.post("/incidents/{incident_id}/resolve")
-async def resolve(ask: Ask, incident_id: Number, asked: Note) -> IncidentDetail:
+async def resolve(once: OnlyOnce, incident_id: Number, asked: Note) -> IncidentDetail:
     """Declare it over by hand, although its alerts may still fire."""
-    return await _answer(ask, incident_id, incidents.resolve, asked.note)
+    return await _answer(once, incident_id, incidents.resolve, asked.note)
 
 
 @routes.post("/incidents/{incident_id}/note")
-async def note(ask: Ask, incident_id: Number, asked: Note) -> IncidentDetail:
+async def note(once: OnlyOnce, incident_id: Number, asked: Note) -> IncidentDetail:
     """Add words to the timeline."""
-    return await _answer(ask, incident_id, incidents.note, asked.note)
+    return await _answer(once, incident_id, incidents.note, asked.note)
 
 
 Answer = Callable[[Transaction, datetime, int, Principal, Book, str], None]
 
 
-async def _answer(ask: Asking, incident_id: int, answer: Answer, words: str) -> IncidentDetail:
+async def _answer(once: Once, incident_id: int, answer: Answer, words: str) -> IncidentDetail:
     """Give an answer and return the incident as it is right after it, in one transaction."""
+    ask = once.ask
     now = ask.app.clock.now()
 
     def write(tx: Transaction) -> IncidentDetail:
@@ -93,7 +95,7 @@ async def _answer(ask: Asking, incident_id: int, answer: Answer, words: str) -> 
         answer(tx, now, incident_id, ask.who, book, words)
         return detail(ask, tx, incident_id)
 
-    return await ask.app.database.write(write)
+    return await once.write(write)
 
 
 def _find(ask: Asking, tx: Transaction, incident_id: int) -> tuple[Book, dict[str, Any]]:

@@ -6,10 +6,20 @@ A field may be added; none is renamed or removed within ``/api/v1``. Times are I
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
+
+from opsbook.access.model import roles_of
+from opsbook.audit import LONGEST_NOTE
 
 
 def iso(at: datetime) -> str:
@@ -71,6 +81,7 @@ class ParamOut(Shape):
     required: bool
     choices: list[str]
     default: str | None
+    secret: bool
 
 
 class Books(Shape):
@@ -240,25 +251,44 @@ class Incidents(Shape):
     next: int | None
 
 
-class ApprovalOut(Shape):
-    """What is asked of approvers, and how far they are."""
+class Answerable(Shape):
+    """What some people may answer: those of any of ``roles``; ``role`` is the first of them."""
+
+    role: str | None
+    roles: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apart(cls, row: Any) -> Any:
+        """A row names its roles in one column, with commas between them."""
+        if not isinstance(row, dict) or "roles" in row:
+            return row
+        roles = list(roles_of(row.get("role")))
+        return {**row, "roles": roles, "role": next(iter(roles), None)}
+
+
+class ApprovalOut(Answerable):
+    """What is asked of approvers, and how far they are: ``approved`` of ``need`` people."""
 
     id: int
     question: str
-    role: str | None
     need: int
     approved: int
     state: str
     expires_at: Time | None
 
 
-class WaitOut(Shape):
-    """What a run waits for: ``approval``, ``person``, ``decision``, ``check`` or ``time``."""
+class WaitOut(Answerable):
+    """What a run waits for: ``approval``, ``person``, ``decision``, ``check``, ``time`` or ``run``.
+
+    ``given`` of ``need`` people have approved it, or have said that it is done.
+    """
 
     kind: str
     step: str
     title: str
-    role: str | None
+    need: int
+    given: int
     since: Time
     due_at: Time | None
     approval: ApprovalOut | None
@@ -357,6 +387,57 @@ class IncidentDetail(IncidentOut):
     run: RunOut | None
 
 
+class RoleHolder(Shape):
+    """Which person of which running book an account is, and what that makes it."""
+
+    book: str
+    person: str
+    name: str
+    roles: list[str]
+
+
+class AccountOut(Shape):
+    """An account. ``state``: ``in`` (was here), ``invited``, ``late`` (no link that works), or
+    ``disabled``. ``sessions`` and ``tokens`` count those that are good now.
+    """
+
+    id: int
+    login: str
+    state: Literal["in", "invited", "late", "disabled"]
+    first_admin: bool
+    password: bool
+    persons: list[RoleHolder]
+    created_at: Time
+    seen_at: Time | None
+    disabled_at: Time | None
+    sessions: int
+    tokens: int
+    link_expires_at: Time | None
+
+
+class Uninvited(Shape):
+    """Persons of running books who cannot sign in: nobody has made this account."""
+
+    login: str
+    persons: list[RoleHolder]
+
+
+class Accounts(Shape):
+    """Accounts by name, and who has none."""
+
+    accounts: list[AccountOut]
+    without: list[Uninvited]
+
+
+class LinkMade(Shape):
+    """A one-time sign-in link, in this answer alone: it is kept as a hash."""
+
+    account: int
+    login: str
+    url: str
+    expires_at: Time
+
+
 class Asked(BaseModel):
     """What a request says; an unknown field is refused, since it would be a wish not heard."""
 
@@ -364,36 +445,46 @@ class Asked(BaseModel):
 
 
 class StartRun(Asked):
-    """Start a runbook. ``book`` may be left out where only one running book has the runbook."""
+    """Start a runbook. ``book`` may be left out where only one running book has the runbook.
+
+    ``day`` is the run's own, from which its phases are counted: today in the book's zone.
+    """
 
     runbook: str = Field(min_length=1, max_length=200)
     book: str | None = Field(default=None, max_length=200)
     params: dict[str, str] = Field(default_factory=dict, max_length=200)
+    day: date | None = None
 
 
 class AnswerStep(Asked):
     """Answer a step that waits. ``step`` may be left out where only one waits."""
 
     step: str | None = Field(default=None, max_length=200)
-    note: str = Field(default="", max_length=10_000)
+    note: str = Field(default="", max_length=LONGEST_NOTE)
 
 
 class DecideStep(AnswerStep):
-    """Decide about an interrupted step."""
+    """Decide about a step that was interrupted or, where ``stop`` is a choice too, has failed."""
 
-    choice: Literal["retry", "skip", "fail"]
+    choice: Literal["retry", "skip", "fail", "stop"]
 
 
 class CancelRun(Asked):
     """Cancel a run."""
 
-    reason: str = Field(default="", max_length=10_000)
+    reason: str = Field(default="", max_length=LONGEST_NOTE)
+
+
+class Invite(Asked):
+    """Make an account. ``login`` is the person's ``account`` in the book, or else their id."""
+
+    login: str = Field(min_length=1, max_length=128)
 
 
 class Note(Asked):
     """A person's words for the timeline."""
 
-    note: str = Field(default="", max_length=10_000)
+    note: str = Field(default="", max_length=LONGEST_NOTE)
 
 
 class Problem(Shape):

@@ -12,22 +12,41 @@ from starlette.routing import Match
 
 from opsbook import __version__
 from opsbook.web.api import (
+    accounts,
     answers,
     audit,
     books,
     checks,
     drafts,
+    dry,
     follow,
     incidents,
     plans,
     problems,
     runs,
+    steering,
+    webhooks,
 )
 from opsbook.web.api.callers import PREFIX
 from opsbook.web.api.models import Problem
 from opsbook.web.api.wired import KEY, Wired
 
-NOUNS = (books, plans, drafts, checks, incidents, runs, answers, follow, audit)
+NOUNS = (
+    books, plans, drafts, checks, incidents, runs, dry, answers, steering, follow, webhooks, audit,
+    accounts,
+)  # fmt: skip
+OPEN = frozenset({"/version"})
+"""What needs no token."""
+ONE_AT_A_TIME = frozenset({"/audit/verify"})
+REFUSALS = {
+    401: "No token, or one that is not valid",
+    403: "Not allowed; the detail names what is missing",
+    404: "Not there, or not for this caller",
+    409: "Decided already, over, changed meanwhile, or a key that was used for something else",
+    413: "Larger than it may be",
+    422: "Not of the right form; every field that is wrong is named",
+    429: "Too many open streams",
+}
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
@@ -89,12 +108,39 @@ def describe() -> dict[str, Any]:
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     components["schemas"].update(schema.pop("$defs", {}), Problem=schema)
     made["security"] = [{"token": []}]
-    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    for operations in made["paths"].values():
-        for operation in operations.values():
-            operation["responses"].pop("422", None)
-            operation["responses"]["4XX"] = {
-                "description": "What is wrong, and what to do",
-                "content": {problems.MEDIA_TYPE: problem},
-            }
+    for path, operations in made["paths"].items():
+        for method, operation in operations.items():
+            _complete(path, method, operation)
     return made
+
+
+def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+    """Say what FastAPI does not know of an operation: in a sentence, and how it is refused."""
+    told = operation["description"]
+    operation["summary"] = told.partition("\n")[0].partition(". ")[0].rstrip(".")
+    answers = operation["responses"]
+    answers.pop("422", None)
+    if path.removeprefix(PREFIX) in OPEN:
+        operation["security"] = []
+        refusals: set[int] = set()
+    else:
+        operation["security"] = [{"token": []}]
+        refusals = {401, 403}
+    asked = operation.get("parameters", [])
+    if any(one["in"] != "header" for one in asked) or "requestBody" in operation or method != "get":
+        refusals |= {404, 422}
+    if method != "get":
+        refusals |= {409, 413}
+    if path.removeprefix(PREFIX) in ONE_AT_A_TIME:
+        refusals.add(409)
+    if path.endswith("/stream"):
+        refusals.add(429)
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    for status in sorted(refusals):
+        answers[str(status)] = {
+            "description": REFUSALS[status], "content": {problems.MEDIA_TYPE: problem},
+        }  # fmt: skip
+    answers["5XX"] = {
+        "description": "It failed, and it is not the caller's fault",
+        "content": {problems.MEDIA_TYPE: problem},
+    }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
@@ -11,13 +11,15 @@ from sqlalchemy.exc import IntegrityError
 from starlette.responses import PlainTextResponse
 
 from opsbook import runs
-from opsbook.access import Principal
 from opsbook.base.database import Transaction
-from opsbook.base.errors import Conflict, Invalid, NotFound
-from opsbook.book import Book, check_params
+from opsbook.base.errors import Invalid, NotFound
+from opsbook.base.sealing import Sealer
+from opsbook.book import Book, Runbook, check_params
+from opsbook.runs import sealed
 from opsbook.runs import store as run_store
 from opsbook.web.api import store
 from opsbook.web.api.callers import Ask, Asking, Limit
+from opsbook.web.api.idempotency import REPLAYED, Key, KeyUsed, own_key
 from opsbook.web.api.models import (
     ApprovalOut,
     AttemptOut,
@@ -37,7 +39,6 @@ from opsbook.web.sentences import Names
 routes = APIRouter(route_class=ProblemRoute, tags=["runs"])
 State = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 PIECES = 200
-LONGEST_KEY = 200
 
 
 @routes.get("/runs")
@@ -110,7 +111,7 @@ async def start(
     ask: Ask,
     asked: StartRun,
     response: Response,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=LONGEST_KEY)] = None,
+    idempotency_key: Key = None,
 ) -> RunDetail:
     """Start a runbook.
 
@@ -118,22 +119,49 @@ async def start(
     and another request with the same key is a conflict. Keys belong to the token that sent them.
     """
     book = _book_of(ask, asked)
-    key = own_key(ask.who, idempotency_key)
-    now = ask.app.clock.now()
+
+    def begin(tx: Transaction, now: datetime, key: str | None) -> int:
+        return runs.start(
+            tx, now, book=book, runbook=asked.runbook, params=asked.params,
+            started_by=ask.who.actor, attended=True, idempotency_key=key, principal=ask.who,
+            sealer=sealer(ask, book.runbooks[asked.runbook]), day=asked.day,
+        )  # fmt: skip
+
+    def same(tx: Transaction, row: dict[str, Any]) -> bool:
+        day = asked.day.isoformat() if asked.day else row["day"]
+        about = (row["book"], row["runbook"], row["rerun_of"], row["day"])
+        given = has_params(ask, tx, row, asked.params)
+        return about == (book.id, asked.runbook, None, day) and given
+
+    return await started(ask, response, idempotency_key, begin, same)
+
+
+async def started(
+    ask: Asking, response: Response, given: str | None,
+    begin: Callable[[Transaction, datetime, str | None], int],
+    same: Callable[[Transaction, dict[str, Any]], bool],
+) -> RunDetail:  # fmt: skip
+    """Begin a run, or find the one that this very request began; answer with it as it is now.
+
+    The key stands in the run's row, so it is as lasting as the run (see `idempotency`).
+
+    Raises:
+        KeyUsed: the key belongs to another request.
+    """
+    key, now = own_key(ask.who, given), ask.app.clock.now()
 
     def write(tx: Transaction) -> tuple[bool, RunDetail]:
         row = store.run_with_key(tx, key) if key else None
-        known = row is not None
         if row is not None:
-            require_same(ask, tx, row, book, asked)
-        else:
-            run_id = runs.start(
-                tx, now, book=book, runbook=asked.runbook, params=asked.params,
-                started_by=ask.who.actor, attended=True, idempotency_key=key,
-                principal=ask.who,
-            )  # fmt: skip
-            row = run_store.lock_run(tx, run_id)
-        return known, detail(ask, tx, row)
+            if not same(tx, row):
+                raise KeyUsed(
+                    "This Idempotency-Key was used for another request, "
+                    f"which started run {row['id']}."
+                )
+            return True, detail(ask, tx, row)
+        if key and store.answer_of(tx, key) is not None:
+            raise KeyUsed
+        return False, detail(ask, tx, run_store.lock_run(tx, begin(tx, now, key)))
 
     try:
         known, run = await ask.app.database.write(write)
@@ -141,36 +169,24 @@ async def start(
         known, run = await ask.app.database.write(write)
     response.status_code = 200 if known else 201
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
+    if known:
+        response.headers[REPLAYED] = "true"
     return run
 
 
-def own_key(who: Principal, key: str | None) -> str | None:
-    """Return a key as it is stored: bound to who sent it, so that nobody can guess a stranger's."""
-    if key is None:
-        return None
-    return f"{who.actor}/{hashlib.sha256(key.encode()).hexdigest()[:40]}"
+def sealer(ask: Asking, runbook: Runbook) -> Sealer | None:
+    """Return what seals the secret parameters of a runbook that has any."""
+    return Sealer.of_file(ask.app.places.seal_key) if sealed.has_any(runbook) else None
 
 
-def require_same(
-    ask: Asking, tx: Transaction, row: dict[str, Any], book: Book, asked: StartRun
-) -> None:
-    """Let pass a repeated request that asks for the very run it started.
+def has_params(ask: Asking, tx: Transaction, row: dict[str, Any], given: Mapping[str, str]) -> bool:
+    """Tell whether a run has exactly the parameters that are given.
 
-    Parameters are compared as the run has them, defaults filled in from the book as it was then.
-
-    Raises:
-        Conflict: the key was used for something else.
+    Defaults are filled in from the book as it was then; secret ones are compared by their digests.
     """
-    then = ask.app.library.at(tx, row["revision"])
-    same = (row["book"], row["runbook"]) == (book.id, asked.runbook)
-    if same and asked.runbook in then.runbooks:
-        values, problems = check_params(then.runbooks[asked.runbook], asked.params)
-        same = not problems and values == row["params"]
-    if not same:
-        raise Conflict(
-            f"This Idempotency-Key was used for another request, which started run {row['id']}.",
-            remedy="Use a new key for a new request.",
-        )
+    runbook = ask.app.library.at(tx, row["revision"]).runbooks[row["runbook"]]
+    values, problems = check_params(runbook, given)
+    return not problems and sealed.apart(runbook, values, sealer(ask, runbook))[0] == row["params"]
 
 
 def _book_of(ask: Asking, asked: StartRun) -> Book:
@@ -221,6 +237,7 @@ def _about(
 ) -> dict[str, Any]:
     return {
         **row,
+        "params": sealed.shown(row["params"]),
         "started_by_name": names.of(row["started_by"]),
         "waits": [_wait(one) for one in waits],
         "url": f"{ask.origin}/runs/{row['id']}",

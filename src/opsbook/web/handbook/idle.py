@@ -30,7 +30,6 @@ CONSEQUENCES: Final[Mapping[str, str]] = {
     "quotas": N_("Opsbook does not hold anybody to these quotas yet."),
     "accounts": N_("Opsbook does not give, review or take back these accounts yet."),
     "extensions": N_("Opsbook does not block or allow anything by these lists yet."),
-    "channels": N_("Nothing is sent to these channels yet; people are paged at their contacts."),
     "communication": N_("Opsbook does not send these messages yet, nor remind anybody of them."),
     "lifecycle": N_(
         "Incidents do not go through these stages yet; they are open, acknowledged, then resolved."

@@ -23,11 +23,13 @@ EACH: Final = 200
 USERS: Final = 40
 GIST: Final[Mapping[str, Sequence[str]]] = {
     "services": ("owner", "depends_on", "external"),
+    "targets": ("kind", "url", "path", "read", "change"),
     "people": ("title", "account", "roles", "contacts"),
     "teams": ("members", "rotation"),
     "rotations": ("layers",),
     "escalation": ("levels", "repeat"),
     "channels": ("to", "public"),
+    "webhooks": ("url", "events", "runbooks"),
     "hours": ("open",),
     "checks": ("kind", "service", "every", "bands"),
     "rules": ("check", "when", "for", "severity", "runbook"),

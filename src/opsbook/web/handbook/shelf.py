@@ -18,7 +18,18 @@ from opsbook.web.i18n import N_
 GROUPS: Final[Sequence[tuple[str, Sequence[str]]]] = (
     (
         N_("Services and people"),
-        ("services", "people", "teams", "rotations", "escalation", "roles", "channels", "hours"),
+        (
+            "services",
+            "targets",
+            "people",
+            "teams",
+            "rotations",
+            "escalation",
+            "roles",
+            "channels",
+            "webhooks",
+            "hours",
+        ),
     ),
     (N_("Watching"), ("checks", "rules", "routing", "inhibitions")),
     (N_("Incidents"), ("severities", "lifecycle", "incident_kinds", "communication")),

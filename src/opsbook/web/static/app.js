@@ -111,7 +111,7 @@
   }
 
   // ---- output of a run ------------------------------------------------------------------------
-  // A piece names its attempt and where it begins; what the page has already is dropped, and what
+  // A piece names its attempt and its own number; what the page has already is dropped, and what
   // belongs to a step that the page does not show yet waits for the next refresh.
   let feed = null;
   let waiting = [];
@@ -142,7 +142,9 @@
       const end = Number(box.dataset.end);
       if (piece.end <= end) return false;
       const low = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
-      box.append(piece.text);
+      // Escaped and marked up by the server; it begins with the open line anew.
+      box.querySelector(":scope > .open")?.remove();
+      box.insertAdjacentHTML("beforeend", piece.html);
       box.dataset.end = piece.end;
       while (box.childNodes.length > 4000) box.firstChild.remove();
       if (low) box.scrollTop = box.scrollHeight;
@@ -152,7 +154,7 @@
   }
 
   // ---- keys -----------------------------------------------------------------------------------
-  const places = { t: "/", n: "/inbox", i: "/incidents", r: "/runs", c: "/checks", b: "/book", a: "/audit" };
+  const places = { t: "/", n: "/inbox", i: "/incidents", r: "/runs", c: "/checks", b: "/book", a: "/audit", p: "/accounts" };
   let going = 0;
 
   function key(event) {
@@ -222,6 +224,20 @@
       if (body.dataset.topics) soon();
     }
   });
+
+  // Copying; where the browser does not let us (no https), the text is selected to be copied by hand.
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const text = document.getElementById(button.dataset.copy);
+      try {
+        await navigator.clipboard.writeText(text.textContent.trim());
+        button.textContent = button.dataset.done;
+      } catch {
+        getSelection().selectAllChildren(text);
+      }
+    });
+  }
 
   let typing = 0;
   function searching(form) {
