@@ -12,13 +12,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".venv" / "peers"
-PACKAGES = ("ansible-core==2.19.14", "prefect==3.8.8")
+PACKAGES = ("ansible-core==2.19.14", "prefect==3.1.15", "fastapi==0.115.14")
 
 
 def python() -> Path | None:
     """The peers' Python; None where they cannot be installed, which is told on stderr."""
     found = FOLDER / "bin" / "python"
-    if (FOLDER / "complete").exists():
+    complete = FOLDER / "complete"
+    if complete.exists() and complete.read_text() == " ".join(PACKAGES):
         return found
     sys.stderr.write(f"Installing {', '.join(PACKAGES)} into {FOLDER} …\n")
     shutil.rmtree(FOLDER, ignore_errors=True)
@@ -37,5 +38,5 @@ def python() -> Path | None:
     except (OSError, subprocess.CalledProcessError) as error:
         sys.stderr.write(f"They cannot be installed ({error}): measured without them.\n")
         return None
-    (FOLDER / "complete").touch()
+    complete.write_text(" ".join(PACKAGES))
     return found

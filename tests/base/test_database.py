@@ -1,5 +1,6 @@
 import asyncio
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -106,3 +107,35 @@ async def test_nobody_else_may_read_or_lock_the_file(
     file = Path(sqlite_database.url.removeprefix("sqlite:///"))
     for one in (file, *file.parent.glob(f"{file.name}-*")):
         assert one.stat().st_mode & 0o077 == 0, one
+
+
+async def test_work_that_a_deadlock_has_ended_is_done_once_more(postgres_url: str) -> None:
+    first, second = Database(postgres_url), Database(postgres_url)
+    things = sa.table("thing", sa.column("id"), sa.column("n"))
+    with first.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE thing (id int, n int)")
+        connection.exec_driver_sql("INSERT INTO thing VALUES (1, 0), (2, 0)")
+    first.start()
+    second.start()
+    meeting = threading.Barrier(2)
+
+    def bump(one: int, other: int) -> Callable[[Transaction], None]:
+        met: list[bool] = []
+
+        def work(tx: Transaction) -> None:
+            for number in (one, other):
+                mine = sa.update(things).where(things.c.id == number)
+                tx.execute(mine.values(n=things.c.n + 1))
+                if not met:
+                    met.append(True)
+                    meeting.wait(10)
+
+        return work
+
+    try:
+        await asyncio.gather(first.write(bump(1, 2)), second.write(bump(2, 1)))
+        rows = await first.read(lambda tx: tx.rows(sa.select(things)))
+        assert {row["id"]: row["n"] for row in rows} == {1: 2, 2: 2}
+    finally:
+        await first.stop()
+        await second.stop()

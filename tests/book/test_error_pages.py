@@ -40,7 +40,7 @@ NOT_SHOWN = {
     "write one that is in …": "said of the hundred and first wrong name, see test_messages",
     "… is empty, and the path would be another one without it":
         "said of a run's values, not of a book, see test_kinds_http",
-    "… would lead to another folder: …":
+    "… gives no host, or no port":
         "said of a run's values, not of a book, see test_kinds_http",
     "… would lead to another folder":
         "said of a run's values, not of a book, see test_kinds_http",

@@ -1,0 +1,154 @@
+"""kill -9 at every write of the journal: before its commit, after it, and in the step it starts.
+
+The runbook is twelve steps with rollback, in two ways: it ends well, or its eleventh step fails.
+What is written is counted in a run without any death, so that the matrix grows with the engine.
+Each case is a real server that is killed (or whose keeper, helper or PostgreSQL is), and then
+another that goes on, with people who answer what it asks. See `matrix.server.Witness` for all that
+must hold at the end. `make test` plays one case of each kind of transition; `make prove` all.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.runs.matrix import cases, cluster
+from tests.runs.matrix.cases import Case, Ground, Told
+from tests.runs.matrix.moments import Victim, Write
+from tests.runs.matrix.plan import LINES, Mode
+from tests.support.runs import open_folder
+from tests.support.servers import needs
+
+SEED = 20260303
+AT_ONCE = 4
+PAUSE_IN_SAMPLE = 0.3
+
+
+@pytest.fixture(scope="module")
+def prepared_ground() -> Iterator[Ground]:
+    with open_folder() as folder, cases.ground(folder, None) as ground:
+        yield ground
+
+
+@pytest.fixture(scope="module")
+def prepared_postgresql() -> Iterator[Ground]:
+    needs("initdb")
+    with ExitStack() as stack:
+        made = asyncio.run(cluster.initialised(stack.enter_context(cluster.folder())))
+        stack.callback(made.kill)
+        ground = stack.enter_context(cases.ground(stack.enter_context(open_folder()), made))
+        asyncio.run(made.stop())
+        yield ground
+
+
+async def writes_of(ground: Ground, mode: Mode) -> list[Write]:
+    """The writes of a run that nothing happens to."""
+    told = await ground.play(Case(mode, None))
+    assert not told.faults, told.faults
+    assert told.interrupted == 0
+    return told.writes
+
+
+async def all_writes(ground: Ground) -> dict[Mode, list[Write]]:
+    """Of the run that is rolled back all, of the other what that one has not."""
+    back, well = await asyncio.gather(writes_of(ground, "back"), writes_of(ground, "well"))
+    known = {(one.name, one.nth) for one in back}
+    return {"back": back, "well": [one for one in well if (one.name, one.nth) not in known]}
+
+
+async def play(ground: Ground, played: list[Case], at_once: int = AT_ONCE) -> list[Told]:
+    """Play cases side by side; all of them must hold."""
+    room = asyncio.Semaphore(at_once)
+
+    async def one(case: Case) -> Told:
+        async with room:
+            return await ground.play(case)
+
+    found = await asyncio.gather(*map(one, played))
+    broken = [told for told in found if told.faults]
+    shown = "\n\n".join(f"{told.case}\n" + "\n".join(told.faults) for told in broken[:4])
+    assert not broken, f"{len(broken)} of {len(found)} do not hold: {shown}"
+    return found
+
+
+def missed(found: list[Told]) -> list[str]:
+    """Moments that did not come in three tries: an item was quicker than another each time."""
+    return [str(told.case) for told in found if not told.struck]
+
+
+def of_victims(
+    writes: dict[Mode, list[Write]], killed: frozenset[Victim]
+) -> list[tuple[str, Case]]:
+    """Every case in which these die, with the kind of its transition."""
+    return [
+        (kind, Case(mode, moment))
+        for mode, found in writes.items()
+        for kind, moment in cases.moments(found, (killed,))
+    ]
+
+
+def sample(every: list[tuple[str, Case]], seed: int) -> list[Case]:
+    """One case for each kind of transition, and at least one in a step."""
+    chosen = random.Random(seed)
+    kinds: dict[str, list[Case]] = {}
+    for kind, case in every:
+        kinds.setdefault(kind, []).append(case)
+    found = [chosen.choice(of_kind) for _, of_kind in sorted(kinds.items())]
+    inside = [case for _, case in every if case.moment and case.moment.when == "during"]
+    return [*found, chosen.choice(inside)]
+
+
+async def test_a_run_that_nothing_happens_to_makes_the_writes_that_are_counted_on(
+    prepared_ground: Ground,
+) -> None:
+    writes = await all_writes(prepared_ground)
+    assert len(writes["back"]) > len(LINES["back"])
+    started = Counter(cases.written(key) for one in writes["back"] for key in one.started)
+    assert started == Counter(LINES["back"])
+
+
+@pytest.mark.parametrize("part", [0, 1])
+async def test_one_death_of_each_kind_loses_nothing_and_repeats_nothing(
+    prepared_ground: Ground, part: int
+) -> None:
+    writes = await all_writes(prepared_ground)
+    every = [one for killed in cases.SQLITE for one in of_victims(writes, killed)]
+    played = sample(every, SEED)[part::2]
+    found = await play(prepared_ground, played)
+    assert len(missed(found)) <= 1, missed(found)
+
+
+async def test_a_postgresql_that_is_killed_loses_nothing_and_repeats_nothing(
+    prepared_postgresql: Ground,
+) -> None:
+    writes = await all_writes(prepared_postgresql)
+    chosen = random.Random(SEED)
+    played = [
+        Case(case.mode, case.moment, PAUSE_IN_SAMPLE)
+        for killed in cases.POSTGRESQL
+        for when in ("before", "after", "unheard", "during")
+        for case in [one for _, one in of_victims(writes, killed)]
+        if case.moment and case.moment.when == when
+    ]
+    found = await play(prepared_postgresql, chosen.sample(played, 4))
+    assert len(missed(found)) <= 1, missed(found)
+
+
+EVERY = [*cases.SQLITE, *cases.POSTGRESQL]
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("killed", EVERY, ids=lambda killed: "+".join(sorted(killed)))
+async def test_every_death_at_every_write_loses_nothing_and_repeats_nothing(
+    request: pytest.FixtureRequest, killed: frozenset[Victim]
+) -> None:
+    own = "prepared_postgresql" if "postgresql" in killed else "prepared_ground"
+    ground: Ground = request.getfixturevalue(own)
+    every = [case for _, case in of_victims(await all_writes(ground), killed)]
+    found = await play(ground, every, AT_ONCE if killed != {"postgresql"} else 2 * AT_ONCE)
+    assert len(missed(found)) <= len(found) // 50, missed(found)

@@ -228,7 +228,9 @@ async def test_no_secret_is_in_any_row_file_answer_page_or_message(folder, sink)
         (folder / "planted.json").write_text(json.dumps(planted))
         token = up.make_token("lead", "read", "run", "approve")
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(base_url=f"{up.url}/api/v1", headers=headers) as api:
+        async with httpx.AsyncClient(
+            base_url=f"{up.url}/api/v1", headers=headers, timeout=60
+        ) as api:
             texts |= await told(api, folder, "refused")
             params = {"api_key": PLANTED["parameter"], "file": str(folder / "planted.json")}
             begun = await begin(api, params)
@@ -270,8 +272,8 @@ async def test_no_secret_is_in_any_row_file_answer_page_or_message(folder, sink)
         assert "contains a secret" in states[step][1]
     assert states["tell"][0] == "failed"
     output = texts[f"output tell of {run}"]
-    assert output.count("••••") > 12 * 17
-    assert output.count("form:") == 12 * 17
+    assert output.count("form:") == 17 * len(planted)
+    assert output.count("••••") > 17 * len(planted)
     assert "bytes left out here" in texts[f"output flood of {run}"]
     assert texts[f"output last of {run}"].count("••••") == 2
     assert texts["file opsbook.log"]
@@ -326,7 +328,8 @@ async def answers(api: httpx.AsyncClient, ended: dict) -> dict[str, str]:
         texts[f"answer {path}"] = (await api.get(path)).text
     for step in ended["steps"]:
         query = {"step": step["key"]}
-        output = await api.get(f"/runs/{run}/output", params=query)
+        plain = {"Accept": "text/plain"}
+        output = await api.get(f"/runs/{run}/output", params=query, headers=plain)
         texts[f"output {step['key']} of {run}"] = output.text
     async with api.stream("GET", f"/runs/{run}/stream") as stream:
         texts["stream"] = (await stream.aread()).decode()
@@ -348,6 +351,7 @@ async def pages(up, run: int) -> dict[str, str]:
                 continue
             seen.add(path)
             answer = await visitor.client.get(path)
+            assert answer.status_code == 200, (path, answer.text[:2000])
             texts[f"page {path}"] = answer.text
             links = re.findall(r'href="(/(?:runs|audit|inbox)[^"#]*)"', answer.text)
             pending += [one.replace("&amp;", "&") for one in links if str(run) in one]

@@ -63,6 +63,19 @@ def cluster(stage_folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return CLUSTER.format(folder=secrets, programs=programs)
 
 
+def errands_of(stage: Stage) -> list[Path]:
+    """The errands of this engine, in /proc: other tests have theirs at the same time."""
+    found = []
+    for proc in Path("/proc").glob("[0-9]*"):
+        try:
+            ours = str(stage.places.steps).encode() in (proc / "environ").read_bytes()
+            if ours and b"errands/__main__.py" in (proc / "cmdline").read_bytes():
+                found.append(proc)
+        except OSError:
+            continue
+    return found
+
+
 def fence(script: str, about: str = "") -> str:
     return f"```bash {{#s on=cluster {about}}}\n{script}\n```\n"
 
@@ -163,7 +176,7 @@ async def test_nobody_sees_the_credential_of_an_errand(
     token = "secret-of-the-web-0123456789"
     monkeypatch.setenv("WEB_READ", token)
     seen: dict[str, list[str]] = {"cmdline": [], "environ": []}
-    errands: list[tuple[int, int]] = []
+    errands: list[Path] = []
 
     def reply(asked: object) -> tuple[int, dict[str, str], bytes]:
         for proc in Path("/proc").glob("[0-9]*"):
@@ -174,8 +187,7 @@ async def test_nobody_sees_the_credential_of_an_errand(
                     continue
                 if token.encode() in data and int(proc.name) != os.getpid():
                     found.append(proc.name)
-                if name == "cmdline" and b"errands/__main__.py" in data:
-                    errands.append((int(proc.name), proc.stat().st_uid))
+        errands.extend(errands_of(stage))
         (stage.work / "go").touch()
         until = time.monotonic() + 20
         while not (stage.work / "done").exists() and time.monotonic() < until:
@@ -220,7 +232,6 @@ async def test_nobody_sees_the_credential_of_an_errand(
     if stage.places.user is not None:
         assert "Permission denied" in looked
         assert errands, "the errand was not seen at all"
-        assert not list(stage.places.steps.glob("*/stdin"))
 
 
 async def test_an_errand_is_the_steps_user_before_it_speaks_to_anybody(
@@ -229,13 +240,9 @@ async def test_an_errand_is_the_steps_user_before_it_speaks_to_anybody(
     seen: list[dict[str, str]] = []
 
     def reply(asked: object) -> tuple[int, dict[str, str], bytes]:
-        for proc in Path("/proc").glob("[0-9]*"):
-            try:
-                if b"errands/__main__.py" in (proc / "cmdline").read_bytes():
-                    lines = (proc / "status").read_text().splitlines()
-                    seen.append(dict(line.split(":\t", 1) for line in lines if ":\t" in line))
-            except OSError:
-                continue
+        for proc in errands_of(stage):
+            lines = (proc / "status").read_text().splitlines()
+            seen.append(dict(line.split(":\t", 1) for line in lines if ":\t" in line))
         return 200, {}, b"fine"
 
     answering.reply = reply
@@ -261,12 +268,7 @@ async def test_what_a_target_sets_does_not_reach_an_errand_before_it_is_another_
     environments: list[bytes] = []
 
     def reply(asked: object) -> tuple[int, dict[str, str], bytes]:
-        for proc in Path("/proc").glob("[0-9]*"):
-            try:
-                if b"errands/__main__.py" in (proc / "cmdline").read_bytes():
-                    environments.append((proc / "environ").read_bytes())
-            except OSError:
-                continue
+        environments.extend((proc / "environ").read_bytes() for proc in errands_of(stage))
         return 200, {}, b"fine"
 
     answering.reply = reply

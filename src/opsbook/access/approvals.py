@@ -5,6 +5,11 @@ An approval is bound to what is approved by a hash over revision, runbook, step 
 a yes to something else is no yes. Roles are looked up when somebody votes, in the book that runs
 then; the rule about one's own work is the stricter of the book that asked and the one that runs.
 
+Accounts that are one person (``links.one_person``) are excluded together when something is asked,
+and it is looked up again when somebody votes or takes part. As whom somebody voted stands in the
+record of the vote and is read from there: a session that a link opened can be closed afterwards,
+and the yes that was given in it is not somebody else's for that.
+
 Whoever votes locks the approval first and reads it again; so does whoever excludes somebody. Of a
 vote and an exclusion at the same moment the second one sees the first.
 """
@@ -13,18 +18,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from opsbook import audit
-from opsbook.access import approvers, model
+from opsbook.access import approvers, links, model
 from opsbook.access.errors import NotApproved, Settled, Voted
 from opsbook.access.principal import Principal
 from opsbook.access.tables import approval, vote
 from opsbook.audit.entries import SERVER
+from opsbook.audit.tables import entry
 from opsbook.base import events
 from opsbook.base.database import Transaction
 from opsbook.base.errors import Bug, NotFound, OpsbookError
@@ -32,6 +38,7 @@ from opsbook.book import Book
 
 Row = dict[str, Any]
 DECIDED = "approval.decided"
+VOTED = ("approval.voted", "approval.approved", "approval.rejected")
 
 
 def binding(**what: Any) -> str:
@@ -57,7 +64,9 @@ def request(
     """
     if need < 1:
         raise Bug(f"An approval that needs {need} people is a bug in Opsbook.")
-    why = excluded if isinstance(excluded, Mapping) else dict.fromkeys(excluded, "started")
+    why = dict(excluded if isinstance(excluded, Mapping) else dict.fromkeys(excluded, "started"))
+    for other in links.one_person(tx, now, *why) if why else ():
+        why.setdefault(other, "linked")
     roles = model.roles_of(role)
     made = tx.insert(
         approval, book=book.id, subject=subject, thread=thread, question=question, role=role,
@@ -95,10 +104,8 @@ def decide(
     note = audit.note(note)
     row = _locked(tx, approval_id)
     given = votes(tx, approval_id)
-    ruling = model.rule(
-        approvers.asked(row, book), approvers.voter(tx, principal, row, book),
-        approvers.given(given), decision, now,
-    )  # fmt: skip
+    who = approvers.voter(tx, now, principal, row, book)
+    ruling = model.rule(approvers.asked(row, book), who, approvers.given(given), decision, now)
     if seen is not None and seen != row["bound_to"]:
         raise Settled(
             "What is asked has changed since you looked.",
@@ -111,8 +118,8 @@ def decide(
     action = {"open": "approval.voted", "approved": "approval.approved"}
     _record(
         tx, now, principal.actor, action.get(ruling.state, "approval.rejected"), row, text=note,
-        account=principal.account_id, by_oneself=ruling.by_oneself,
-        approved=approved, need=row["need"],
+        account=principal.account_id, one_person=sorted(who.one_person),
+        by_oneself=ruling.by_oneself, approved=approved, need=row["need"],
         stands_in=principal.first_admin and not approvers.holds(principal, row, book),
     )  # fmt: skip
     if ruling.state != "open":
@@ -136,7 +143,7 @@ def withdraw(
     note = audit.note(note)
     row = _locked(tx, approval_id)
     given = approvers.given(votes(tx, approval_id))
-    who = approvers.voter(tx, principal, row, book)
+    who = approvers.voter(tx, now, principal, row, book)
     model.taken_back(approvers.asked(row, book), who, given, now)
     mine = (vote.c.approval_id == approval_id) & (vote.c.account_id == principal.account_id)
     tx.execute(sa.delete(vote).where(mine))
@@ -158,7 +165,9 @@ def exclude(
     """
     asked = sa.select(approval.c.id).where(approval.c.subject == subject).order_by(approval.c.id)
     rows = [_locked(tx, one) for one in tx.execute(asked).scalars().all()]
-    if any(one["account_id"] == account_id for row in rows for one in votes(tx, row["id"])):
+    persons = links.one_person(tx, now, account_id)
+    given = [one for row in rows for one in approvers.given(votes(tx, row["id"]))]
+    if any(model.said(one, persons) for one in given):
         raise Voted(
             "Who has voted on something cannot take it over: they would have approved their own.",
             remedy="Take your vote back while it is still open, or let somebody else take it over.",
@@ -231,9 +240,33 @@ def require(tx: Transaction, approval_id: int) -> Row:
 
 
 def votes(tx: Transaction, approval_id: int) -> list[Row]:
-    """Return who voted, in order."""
-    mine = sa.select(vote).where(vote.c.approval_id == approval_id)
-    return tx.rows(mine.order_by(vote.c.id))
+    """Return who voted, in order, and as whom (``persons``: accounts)."""
+    return votes_of(tx, [approval_id]).get(approval_id, [])
+
+
+def votes_of(tx: Transaction, approval_ids: Collection[int]) -> dict[int, list[Row]]:
+    """Return the votes of several approvals; two queries for all of them."""
+    found: dict[int, list[Row]] = {}
+    given = sa.select(vote).where(vote.c.approval_id.in_(list(approval_ids)))
+    for row in tx.rows(given.order_by(vote.c.id)) if approval_ids else ():
+        found.setdefault(row["approval_id"], []).append(row)
+    if found:
+        as_whom = _as_whom(tx, found)
+        for one in (one for rows in found.values() for one in rows):
+            one["persons"] = as_whom.get((one["approval_id"], one["account_id"]), ())
+    return found
+
+
+def _as_whom(tx: Transaction, approval_ids: Iterable[int]) -> dict[tuple[int, int], list[int]]:
+    """Return the accounts that were one person with each voter when they voted, from the record."""
+    subjects = {f"approval:{one}": one for one in approval_ids}
+    voted = entry.c.subject.in_(list(subjects)) & entry.c.action.in_(VOTED)
+    rows = tx.rows(sa.select(entry.c.subject, entry.c.data).where(voted).order_by(entry.c.id))
+    return {
+        (subjects[row["subject"]], row["data"]["account"]): row["data"].get("one_person", [])
+        for row in rows
+        if row["data"].get("account") is not None
+    }
 
 
 def granted(tx: Transaction, subject: str, bound_to: str) -> Row | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from opsbook import people
-from opsbook.access import accounts, model
+from opsbook.access import accounts, links, model
 from opsbook.access.errors import NotApproved, Settled
 from opsbook.access.principal import Principal
 from opsbook.base.database import Transaction
@@ -31,7 +31,9 @@ def asked(row: Mapping[str, Any], book: Book) -> model.Asked:
     )
 
 
-def voter(tx: Transaction, principal: Principal, row: Mapping[str, Any], book: Book) -> model.Voter:
+def voter(
+    tx: Transaction, now: datetime, principal: Principal, row: Mapping[str, Any], book: Book
+) -> model.Voter:
     """Return who wants to vote: the account as it is now, the roles as the book gives them now."""
     account_id = principal.account_id
     account = accounts.by_id(tx, account_id) if account_id is not None else None
@@ -41,12 +43,16 @@ def voter(tx: Transaction, principal: Principal, row: Mapping[str, Any], book: B
         acts_for_person="approve" in principal.scopes,
         enabled=account is not None and account["disabled_at"] is None,
         entitled=principal.first_admin or holds(principal, row, book),
+        one_person=links.one_person(tx, now, account_id) if account_id else frozenset(),
     )
 
 
 def given(votes: Iterable[Mapping[str, Any]]) -> list[model.Vote]:
     """Return the votes that were given."""
-    return [model.Vote(one["account_id"], one["decision"]) for one in votes]
+    return [
+        model.Vote(one["account_id"], one["decision"], frozenset(one.get("persons", ())))
+        for one in votes
+    ]
 
 
 def holds(principal: Principal, row: Mapping[str, Any], book: Book) -> bool:
@@ -84,20 +90,18 @@ def on_duty(book: Book, now: datetime) -> list[str]:
 
 
 def yes_of_excluded(
-    votes: Iterable[Mapping[str, Any]], excluded: Iterable[int], row: Mapping[str, Any], book: Book
-) -> list[int]:
+    tx: Transaction, now: datetime, votes: Iterable[Mapping[str, Any]], excluded: Iterable[int],
+    row: Mapping[str, Any], book: Book,
+) -> list[int]:  # fmt: skip
     """Return the accounts whose yes was given before they became part of what was asked.
 
     Whoever acts on an approval asks once more, since to vote and to take part can cross each other.
     """
     if _record_allowed(row, book):
         return []
-    part = set(excluded)
-    return [
-        one["account_id"]
-        for one in votes
-        if one["decision"] == "approve" and not one["by_oneself"] and one["account_id"] in part
-    ]
+    part = links.one_person(tx, now, *excluded)
+    yes = [one for one in votes if one["decision"] == "approve" and not one["by_oneself"]]
+    return [one.account_id for one in given(yes) if model.said(one, part)]
 
 
 def why_not(
@@ -110,7 +114,7 @@ def why_not(
 ) -> OpsbookError | None:
     """Return what voting yes would be refused with, for a page that shows only what one may do."""
     try:
-        who = voter(tx, principal, row, book)
+        who = voter(tx, now, principal, row, book)
         model.rule(asked(row, book), who, given(votes), "approve", now)
     except (NotApproved, Settled) as error:
         return error

@@ -86,13 +86,16 @@ def use(tx: Transaction, now: datetime, raw: str) -> int | None:
     return int(row["id"])
 
 
-def one_person(tx: Transaction, now: datetime, account_id: int) -> frozenset[int]:
-    """Return the accounts that count as one person with this one for approvals, itself included."""
+def one_person(tx: Transaction, now: datetime, *account_ids: int) -> frozenset[int]:
+    """Return the accounts that count as one person with this one for approvals, itself included.
+
+    Of several: all that are one person with any of them.
+    """
     linked: dict[int, set[int]] = {}
     for one, other in _pairs(tx, now):
         linked.setdefault(one, set()).add(other)
         linked.setdefault(other, set()).add(one)
-    found, ahead = {account_id}, [account_id]
+    found, ahead = set(account_ids), list(account_ids)
     while ahead:
         fresh = linked.get(ahead.pop(), set()) - found
         found |= fresh

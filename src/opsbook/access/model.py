@@ -8,13 +8,19 @@ the world, and whoever started something may always take it back.
 Refused: letting an excluded person's vote count "a little" (as one of two). Under ``forbid`` it is
 no vote; under ``record`` it is a whole one, and everybody can see whose.
 
+Several accounts may be one person (``links.one_person``): whoever makes a sign-in link for another
+holds both. An approval asks people and not accounts, so what one of them may not none of them may,
+and what one of them has said is said. ``Voter.one_person`` are the accounts that are the voter's
+now; ``Vote.persons`` those that were the giver's when a vote was given, since closing the session
+that a link opened must not make two voices of one.
+
 A yes can be taken back while others are still waited for (``taken_back``), by whoever gave it and
 whatever has become of their role since: fewer yeses let nothing happen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -32,6 +38,7 @@ BECAUSE: Final[Mapping[str, str]] = {
     "edited": "they set its parameters",
     "authored": "they wrote this revision of the book",
     "steers": "they steer it",
+    "linked": "they count as one person, by a sign-in link, with somebody who takes part in it",
 }
 """Why somebody is excluded, as a half sentence about them."""
 
@@ -58,21 +65,26 @@ class Asked:
 
 @dataclass(frozen=True)
 class Voter:
-    """Who wants to vote. ``entitled`` is whether the role (or the permission) is theirs today."""
+    """Who wants to vote. ``entitled`` is whether the role (or the permission) is theirs today.
+
+    ``one_person`` are the accounts that count as one person with theirs, itself included.
+    """
 
     account_id: int | None
     login: str
     acts_for_person: bool
     enabled: bool
     entitled: bool
+    one_person: frozenset[int]
 
 
 @dataclass(frozen=True)
 class Vote:
-    """One vote that was given."""
+    """One vote that was given, and the other accounts that were the same person's at that time."""
 
     account_id: int
     decision: Decision
+    persons: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -92,25 +104,29 @@ def rule(
         NotApproved: the voter may not; with who is excluded, why, and what to do.
         Settled: there is nothing left to decide, or the voter has approved already.
     """
-    given = {vote.account_id: vote.decision for vote in votes}
-    yes = sum(one == "approve" for one in given.values())
+    given = [vote for vote in votes if vote.decision == "approve"]
+    yes = len(given)
     _may_vote(asked, voter)
     _is_open(asked, now)
-    account = voter.account_id or 0
+    part = taking_part(asked.excluded, voter)
     if decision == "reject":
-        return Ruling("rejected", account in asked.excluded)
-    oneself = account in asked.excluded
-    if oneself and not asked.record:
+        return Ruling("rejected", part is not None)
+    oneself = part is not None
+    if part is not None and not asked.record:
+        why = asked.excluded[part] if part == voter.account_id else "linked"
         raise NotApproved(
-            f"{voter.login} may not approve this: {because(asked.excluded[account])}, "
+            f"{voter.login} may not approve this: {because(why)}, "
             "and the book forbids approving one's own work.",
             remedy=_who_can(asked, "Ask somebody else"),
             reason="excluded",
-            why=asked.excluded[account],
+            why=why,
         )
-    if given.get(account) == "approve":
+    if (mine := next((one for one in given if said(one, voter.one_person)), None)) is not None:
         raise Settled(
-            f"{voter.login} has approved this already; {yes} of {asked.need} did.",
+            f"{voter.login} has approved this already; {yes} of {asked.need} did."
+            if mine.account_id == voter.account_id
+            else f"{voter.login} counts as one person, by a sign-in link, with somebody who has "
+            f"approved this already; {yes} of {asked.need} did.",
             remedy=_who_can(asked, "It waits for somebody else"),
             reason="twice",
             state=asked.state,
@@ -127,13 +143,26 @@ def taken_back(asked: Asked, voter: Voter, votes: Iterable[Vote], now: datetime)
     """
     _acts_for_somebody(asked, voter)
     _is_open(asked, now)
-    if Vote(voter.account_id or 0, "approve") not in list(votes):
+    given = {one.account_id for one in votes if one.decision == "approve"}
+    if voter.account_id not in given:
         raise Settled(
             f"{voter.login} has not approved this, so there is nothing to take back.",
             remedy="Reload the page to see how it stands.",
             reason="none",
             state=asked.state,
         )
+
+
+def taking_part(excluded: Collection[int], voter: Voter) -> int | None:
+    """Return the account by which somebody takes part: their own, or one that is theirs by a link."""
+    if voter.account_id in excluded:
+        return voter.account_id
+    return min(voter.one_person.intersection(excluded), default=None)
+
+
+def said(vote: Vote, one_person: Collection[int]) -> bool:
+    """Tell whether a vote was given by one of these accounts, or by somebody who was one of them."""
+    return vote.account_id in one_person or not vote.persons.isdisjoint(one_person)
 
 
 def roles_of(column: str | None) -> tuple[str, ...]:

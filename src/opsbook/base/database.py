@@ -36,6 +36,8 @@ Result = TypeVar("Result")
 BATCH = 256
 FULL = "database or disk is full"
 READERS = 4
+MOST_TRIES = 5
+DEADLOCK_OR_CONFLICT = frozenset({"40P01", "40001"})
 
 metadata = sa.MetaData(
     naming_convention={
@@ -237,8 +239,15 @@ class Database:
             connection.close()
 
     def _commit(
-        self, connection: sa.Connection, batch: list[tuple[Work[Any], Future[Any]]]
+        self, connection: sa.Connection, batch: list[tuple[Work[Any], Future[Any]]], tries: int = 1
     ) -> None:
+        """Run a batch and commit it; what another server's locks were in the way of runs again.
+
+        Two servers on one PostgreSQL may each hold a row that the other waits for. The database
+        then ends the work of one of them, of which nothing is left: it is done once more, after the
+        rest of its batch has let go of its locks.
+        """
+        again: list[tuple[Work[Any], Future[Any]]] = []
         results: list[tuple[Future[Any], Any, BaseException | None]] = []
         topics: dict[str, None] = {}
         with connection.begin():
@@ -252,7 +261,10 @@ class Database:
                     if connection.invalidated:
                         raise
                     savepoint.rollback()
-                    results.append((done, None, error))
+                    if tries < MOST_TRIES and _passing(error):
+                        again.append((work, done))
+                    else:
+                        results.append((done, None, error))
                 else:
                     topics.update(transaction.topics)
         if topics and self._loop is not None:  # before the answers, so that loops wake first
@@ -263,6 +275,13 @@ class Database:
                 done.set_exception(failure)
             else:
                 done.set_result(result)
+        if again:
+            self._commit(connection, again, tries + 1)
+
+
+def _passing(error: Exception) -> bool:
+    """Whether PostgreSQL has ended this because of what others did at the same moment."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in DEADLOCK_OR_CONFLICT
 
 
 def sqlite_url(file: Path) -> str:

@@ -123,10 +123,10 @@ def told(outcome: Outcome) -> str:
     if outcome.outcome == "succeeded":
         return outcome.note
     if outcome.outcome == "failed":
-        ended = (
-            f"exit code {outcome.exit_code}"
-            if outcome.exit_code is not None
-            else KILLED_BY_SIGNAL.format(outcome.signal)
-        )
+        if outcome.exit_code is None and outcome.note:  # ended for what the note says
+            return outcome.note
+        if outcome.exit_code is None:
+            return KILLED_BY_SIGNAL.format(outcome.signal)
+        ended = f"exit code {outcome.exit_code}"
         return f"{ended}; {outcome.note}" if outcome.note else ended
     return outcome.note or outcome.outcome

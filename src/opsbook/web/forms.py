@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -56,6 +57,39 @@ async def read_lists(request: Request, secret: str) -> dict[str, list[str]]:
     if not fits(found.pop(FIELD, [""])[-1], secret):
         raise StaleForm
     return found
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A file that was sent with a form."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+async def read_files(
+    request: Request, secret: str, most: int, largest: int
+) -> tuple[dict[str, str], list[Sent]]:
+    """As `read`, with the files that were chosen; of each no more than ``largest`` + 1 bytes.
+
+    They are read once the token fits, and lie on disk until then.
+
+    Raises:
+        StaleForm: the token is missing or belongs to another session.
+    """
+    fields: dict[str, str] = {}
+    files: list[Sent] = []
+    async with request.form(max_files=most, max_fields=MOST_FIELDS) as form:
+        found = form.multi_items()
+        fields = {name: value for name, value in found if isinstance(value, str)}
+        if not fits(fields.pop(FIELD, ""), secret):
+            raise StaleForm
+        for _, value in found:
+            if isinstance(value, UploadFile) and value.filename:
+                content = await value.read(largest + 1)
+                files.append(Sent(value.filename, value.content_type or "", content))
+    return fields, files
 
 
 def local_path(wanted: str | None, default: str = "/") -> str:

@@ -23,6 +23,8 @@ from opsbook.web.errors import TooLarge
 LARGEST_FORM: Final = 128 * 1024
 LARGEST: Final = 1024 * 1024
 LARGEST_FILE: Final = 5 * 1024 * 1024
+LARGEST_FILES: Final = 4 * LARGEST_FILE + LARGEST_FORM
+"""Several files in one form of a page."""
 """Bytes of a request's body: a form of a page, anything else (the API), a file that is attached."""
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -92,9 +94,10 @@ class Guard:
 
 def _limit(path: str) -> int:
     """Return how many bytes a request to an address may have."""
+    files = path.endswith("/evidence")
     if not path.startswith("/api/"):
-        return LARGEST_FORM
-    return LARGEST_FILE if path.endswith("/evidence") else LARGEST
+        return LARGEST_FILES if files else LARGEST_FORM
+    return LARGEST_FILE if files else LARGEST
 
 
 def too_large(limit: int) -> TooLarge:

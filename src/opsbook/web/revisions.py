@@ -116,7 +116,7 @@ def shaped(
     logins = accounts.logins(tx, asked["excluded"])
     new, old = store.files_of(tx, row["revision"]), store.files_of(tx, row["parent"])
     changed = sorted(path for path in {*new, *old} if new.get(path) != old.get(path))
-    voter = approvers.voter(tx, visit.who, asked, book)
+    voter = approvers.voter(tx, visit.now, visit.who, asked, book)
     return {
         **row,
         "who": names.of(row["author"]),

@@ -22,8 +22,10 @@ from opsbook.web.who import Visitor
 
 router = APIRouter(include_in_schema=False)
 
-Decision = Literal["retry", "skip", "fail"]
-DECISIONS: Final[dict[str, Decision]] = {"retry": "retry", "skip": "skip", "fail": "fail"}
+Decision = Literal["retry", "skip", "fail", "stop"]
+DECISIONS: Final[dict[str, Decision]] = {
+    "retry": "retry", "skip": "skip", "fail": "fail", "stop": "stop",
+}  # fmt: skip
 
 
 @router.get("/runs/{run_id}")
@@ -86,7 +88,7 @@ async def confirm(visit: Visitor, run_id: Number, step_key: str) -> Response:
 
 @router.post("/runs/{run_id}/steps/{step_key}/decide")
 async def decide(visit: Visitor, run_id: Number, step_key: str) -> Response:
-    """Say what becomes of an interrupted step."""
+    """Say what becomes of a step that was interrupted, or has failed and asks."""
     fields = await visit.form()
     choice = DECISIONS.get(fields.get("choice", ""))
     if choice is None:
@@ -97,6 +99,42 @@ async def decide(visit: Visitor, run_id: Number, step_key: str) -> Response:
             tx, visit.now, run_id, step_key, visit.who, book, choice, forms.text(fields, "note")
         ),
     )  # fmt: skip
+
+
+@router.post("/runs/{run_id}/comment")
+async def comment(visit: Visitor, run_id: Number) -> Response:
+    """Write something about a run into its story, also after it has ended."""
+    fields = await visit.form()
+    return await _answer(
+        visit, run_id, fields, "written",
+        lambda tx, book: runs.comment(
+            tx, visit.now, run_id, visit.who, book, forms.text(fields, "text")
+        ),
+    )  # fmt: skip
+
+
+@router.post("/runs/{run_id}/take-over")
+async def take_over(visit: Visitor, run_id: Number) -> Response:
+    """Look after a run from now on."""
+    fields = await visit.form()
+    return await _answer(
+        visit, run_id, fields, "taken",
+        lambda tx, book: runs.take_over(
+            tx, visit.now, run_id, visit.who, book, forms.text(fields, "reason")
+        ),
+    )  # fmt: skip
+
+
+@router.post("/runs/{run_id}/resume")
+async def resume(visit: Visitor, run_id: Number) -> Response:
+    """Go on with a failed run at the step that failed, of the revision that it has."""
+    fields = await visit.form()
+
+    def answer(tx: Transaction, book: Book) -> None:
+        then = visit.kept.app.library.at(tx, rows.lock_run(tx, run_id)["revision"])
+        runs.resume(tx, visit.now, run_id, visit.who, book, then, forms.text(fields, "reason"))
+
+    return await _answer(visit, run_id, fields, "resumed", answer)
 
 
 async def _vote(

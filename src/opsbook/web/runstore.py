@@ -21,7 +21,7 @@ from opsbook.runs.tables import attempt, output, run, step, wait
 Row = dict[str, Any]
 FEW: Final = 12
 """Runbooks, each of which is walked through by itself; of more, all runs are walked through."""
-WINDOW: Final = 50_000
+WINDOW: Final = 20_000
 """Runs that are looked through for one page where no index leads to what is asked for."""
 MARGIN: Final = 1_000
 """Ids around a moment that are looked at one by one: clocks are set back, ids are not."""

@@ -128,10 +128,10 @@ def read(
     return Scene(
         visit, book, row, _revision(tx, visit, row), names, steps, waits, votes,
         done_by=confirmations.of_steps(tx, manual),
-        tails=store.output_tails(tx, run_id, attempts=_shown(steps)),
+        tails=store.output_tails(tx, _shown(steps)),
         fed=store.last_output(tx, run_id),
         evidence=runs.evidence(tx, run_id) if manual else (),
-        children=runstore.children(tx, run_id) if _starts_runs(steps) else {},
+        children=store.children(tx, run_id) if _starts_runs(steps) else {},
         parent=rows.get(tx, row["parent_id"]) if row["parent_id"] is not None else None,
         before=runstore.before_that(tx, row),
         ahead=rows.ahead_in_line(tx, row) if row["state"] == "queued" else None,

@@ -190,6 +190,10 @@ class Names:
             (self.person(one.id, person) for one in self._books if person in one.people), person
         )
 
+    def called(self, login: str) -> str:
+        """Return what the person with an account of that name is called."""
+        return self._person(login)
+
     def _person(self, login: str) -> str:
         for book in self._books:
             found = book.person_of(login)

@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from opsbook.web import (
     accounts,
+    again,
     api,
     audit,
     book,
@@ -28,6 +29,7 @@ from opsbook.web import (
     compare,
     download,
     edit,
+    evidence,
     faults,
     health,
     history,
@@ -52,7 +54,7 @@ from opsbook.web.statics import Statics
 
 TEMPLATES = Path(__file__).parent / "templates"
 NOUNS = (
-    today, inbox, incidents, history, compare, runs, startform, library, checks, edit, revisions,
+    today, inbox, incidents, history, compare, again, evidence, runs, startform, library, checks, edit, revisions,
     book, audit, accounts, profile, sign_in, search, more, streams, download,
 )  # fmt: skip
 

@@ -21,6 +21,7 @@ from opsbook.notify.tables import page
 from opsbook.runs.tables import attempt, output, run, step, wait
 
 LATE: Final = 5_000
+CHILDREN: Final = 1_000
 
 
 class OutputEnd(NamedTuple):
@@ -138,16 +139,17 @@ def run_states(tx: Transaction, books: Collection[str]) -> dict[str, int]:
     return {row["state"]: row["count"] for row in tx.rows(query)}
 
 
-def output_tails(tx: Transaction, run_id: int, size: int = 16_000) -> dict[int, OutputEnd]:
-    """Return the end of each attempt's output of a run, by attempt: about ``size`` bytes of it.
+def output_tails(
+    tx: Transaction, attempts: Collection[int], size: int = 16_000
+) -> dict[int, OutputEnd]:
+    """Return the end of each of these attempts' output, by attempt: about ``size`` bytes of it.
 
     Where pieces begin is in their index, so that a step which wrote 10 MB costs a page hardly more
     than one that wrote 10 kB.
     """
     newest = (
         sa.select(output.c.attempt_id, sa.func.max(output.c.start).label("start"))
-        .join(attempt, attempt.c.id == output.c.attempt_id)
-        .where(attempt.c.run_id == run_id)
+        .where(output.c.attempt_id.in_(list(attempts)))
         .group_by(output.c.attempt_id)
         .subquery()
     )
@@ -278,6 +280,12 @@ def last_output(tx: Transaction, run_id: int) -> int:
     """Return the newest piece of output of a run; a stream of it goes on from there."""
     mine = sa.select(sa.func.max(output.c.id)).join(attempt, attempt.c.id == output.c.attempt_id)
     return int(tx.scalar(mine.where(attempt.c.run_id == run_id)) or 0)
+
+
+def children(tx: Transaction, run_id: int) -> dict[int, dict[str, Any]]:
+    """Return the runs that steps of a run have started, by number."""
+    mine = sa.select(run).where(run.c.parent_id == run_id).order_by(run.c.id)
+    return {row["id"]: row for row in tx.rows(mine.limit(CHILDREN))}
 
 
 def other_ways(tx: Transaction, keys: Collection[str]) -> dict[str, list[dict[str, Any]]]:

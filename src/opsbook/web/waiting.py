@@ -144,7 +144,9 @@ def shaped(visit: Visit, book: Book, row: Mapping[str, Any], votes: list[dict[st
     asked = {
         "approval": row["question"] or row["step_title"],
         "person": row["step_title"],
-        "decision": say("%(step)s was interrupted. What now?", step=row["step_title"]),
+        "decision": say("%(step)s failed. What now?", step=row["step_title"])
+        if (row["data"] or {}).get("failed")
+        else say("%(step)s was interrupted. What now?", step=row["step_title"]),
     }[row["kind"]]
     return Wait(
         run=row["run_id"],
@@ -202,6 +204,11 @@ def _record(book: Book, row: Mapping[str, Any]) -> bool:
 def _voter(visit: Visit, book: Book, roles: Collection[str]) -> model.Voter:
     who = visit.who
     return model.Voter(who.account_id, who.login, True, True, _entitled(visit, book, roles))
+
+
+def entitled(visit: Visit, book: Book, row: Mapping[str, Any]) -> bool:
+    """Tell whether the visitor is one of those who are asked, whether they have answered or not."""
+    return _entitled(visit, book, roles_of(row))
 
 
 def _entitled(visit: Visit, book: Book, roles: Collection[str]) -> bool:

@@ -13,8 +13,6 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any, Final
 
-from opsbook.base import places
-from opsbook.runs.kinds.environment import work_folder
 from tests.runs.matrix import cluster, server
 from tests.runs.matrix.cluster import Cluster
 from tests.runs.matrix.moments import Moment, Victim, Write
@@ -115,7 +113,6 @@ class Played:
 
     async def to_the_end(self) -> Told:
         """Servers, one after the other, until one has seen the runs end."""
-        self._hold()
         generation, deaths, faults = 0, 0, []
         try:
             async with asyncio.timeout(PATIENCE):
@@ -215,13 +212,6 @@ class Played:
         await asyncio.sleep(self.case.away)
         await own.start()
 
-    def _hold(self) -> None:
-        """Let the step that death comes in wait for it."""
-        place = places.prepare(self.folder, places.step_user())
-        work = work_folder("shop", place)
-        if self.case.moment is not None and self.case.moment.when == "during":
-            (work / f"hold-{self.case.moment.step}").touch()
-
     def _logs(self) -> str:
         logs = sorted(self.folder.glob("log-*"))
         ran = self.folder / "work" / "shop" / "ran"
@@ -248,7 +238,7 @@ def moments(
 def written(key: str) -> str:
     """How a step notes itself: items by what they are, and not by their number."""
     name, _, number = key.partition("[")
-    return f"{name}:{ITEMS[int(number.rstrip(']'))]}" if name in REPEATED and number else name
+    return f"{name}:{ITEMS[int(number.rstrip(']')) - 1]}" if name in REPEATED and number else name
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ from opsbook.base.clock import SystemClock, WoundClock
 from opsbook.base.database import Transaction
 from opsbook.base.errors import OpsbookError
 from opsbook.runs import rubbish, store
+from opsbook.runs.kinds.environment import work_folder
 from opsbook.runs.tables import attempt, run, wait
 from tests.runs.matrix.cluster import kill_all, kill_server, pids_below
 from tests.runs.matrix.moments import Moment, Watch, Write, die
@@ -111,36 +112,39 @@ def template(folder: Path, url: str = "") -> None:
 
 
 def _strike(moment: Moment, stage: Stage, life: Life) -> None:
-    """Kill whom the moment names, ourselves last. `during`: once the step runs."""
-    if moment.when == "during":
-        threading.Thread(target=_in_the_step, args=(moment, stage, life), daemon=True).start()
+    """Kill whom the moment names, ourselves last. `during`: once the step runs, which is held."""
+    if moment.when != "during":
+        _kill(moment, stage, life, "")
         return
-    _kill(moment, stage, life)
+    (work_folder("shop", stage.places) / f"hold-{moment.step}").touch()
+    known = _attempts(moment.step, stage)
+    threading.Thread(target=_in_the_step, args=(moment, stage, life, known), daemon=True).start()
 
 
-def _in_the_step(moment: Moment, stage: Stage, life: Life) -> None:
-    pids = life.folder / "steps"
-    while not _under_way(moment.step, stage.work / "ran", pids):
+def _in_the_step(moment: Moment, stage: Stage, life: Life, known: list[str]) -> None:
+    """Wait until its script has noted itself, and its keeper has said who it is."""
+    while True:
+        for name in _attempts(moment.step, stage):
+            if name not in known and (stage.places.steps / name / "pid.json").exists():
+                return _kill(moment, stage, life, name)
         time.sleep(0.005)
-    _kill(moment, stage, life)
 
 
-def _under_way(step: str, ran: Path, scratches: Path) -> bool:
-    """Whether its script has noted itself, and its keeper has said who it is."""
-    with contextlib.suppress(OSError):
-        for line in ran.read_text().splitlines():
-            key, _, name = line.partition(" ")
-            if key == step and (scratches / name / "pid.json").exists():
-                return True
-    return False
+def _attempts(step: str, stage: Stage) -> list[str]:
+    """The attempts of a step whose scripts have begun."""
+    file = stage.work / "ran"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [name for key, _, name in (one.partition(" ") for one in lines) if key == step]
 
 
-def _kill(moment: Moment, stage: Stage, life: Life) -> None:
+def _kill(moment: Moment, stage: Stage, life: Life, name: str) -> None:
+    """Kill at once; `name` is the attempt in which that is."""
     spawner = stage.spawner.pid
-    if "keeper" in moment.victims and spawner:
-        if moment.when == "during":
-            kill_all([_keeper_of(moment.step, stage, life)])
-        else:
+    if "keeper" in moment.victims:
+        if name:
+            told = json.loads((stage.places.steps / name / "pid.json").read_text())
+            kill_all([told["keeper"]])
+        elif spawner:
             kill_all(pids_below(spawner))
     if "spawner" in moment.victims and spawner:
         kill_all([spawner])
@@ -149,13 +153,6 @@ def _kill(moment: Moment, stage: Stage, life: Life) -> None:
     (life.folder / "struck").touch()
     if "server" in moment.victims:
         die()
-
-
-def _keeper_of(step: str, stage: Stage, life: Life) -> int:
-    lines = [line.partition(" ") for line in (stage.work / "ran").read_text().splitlines()]
-    name = next(name for key, _, name in lines if key == step)
-    keeper: int = json.loads((life.folder / "steps" / name / "pid.json").read_text())["keeper"]
-    return keeper
 
 
 # ---- people ----
@@ -280,7 +277,7 @@ class Witness:
 
     def _once(self, tx: Transaction) -> None:
         """No end of anything is on record twice."""
-        ends = ("step.succeeded", "run.succeeded", "run.failed", "run.started", "approval.granted")
+        ends = ("step.succeeded", "run.succeeded", "run.failed", "run.started", "approval.approved")
         rows = tx.rows(sa.select(entry).where(entry.c.action.in_(ends)))
         seen = Counter((one["action"], one["subject"], one["data"].get("step")) for one in rows)
         self._must([one for one, count in seen.items() if count > 1], [], "on record twice")

@@ -231,21 +231,29 @@ def _keys(query: str) -> list[str]:
 
 
 def filled(request: Request, variables: Mapping[str, str]) -> Filled:
-    """The request with the values of its variables. Raises ValueError for one that cannot stand."""
+    """The request with the values of its variables.
+
+    Raises ValueError for one that cannot stand where it is: by its name alone, since it may be a
+    secret.
+    """
 
     def value(name: str) -> str:
         return variables.get(name, "")
 
-    host = fill(request.host, value)
-    port = fill(request.port, value)
+    try:
+        host = checked_host(fill(request.host, value)) if request.scheme else ""
+        port = checked_port(text) if (text := fill(request.port, value)) else None
+    except ValueError:
+        told = ", ".join(names(request.host) + names(request.port))
+        raise ValueError(f"{told} gives no host, or no port") from None
     path = "/".join(_segment(one, value) for one in request.path.split("/"))
     query = "&".join(_field(one, value, quote) for one in _fields(request.query))
     headers = tuple((name, _header(name, text, value)) for name, text in request.headers)
     return Filled(
         request.method,
         request.scheme,
-        checked_host(host) if request.scheme else "",
-        checked_port(port) if port else None,
+        host,
+        port,
         f"{path}?{query}" if query else path,
         headers,
         _body(request, value),
@@ -258,7 +266,7 @@ def _segment(template: str, value: Value) -> str:
         if not given:
             raise ValueError(f"{name} is empty, and the path would be another one without it")
         if {".", ".."} & set(re.split(r"[/\\]", given)):
-            raise ValueError(f"{name} would lead to another folder: {given[:60]!r}")
+            raise ValueError(f"{name} would lead to another folder")
     done = fill(template, lambda name: quote(value(name), safe=""), _literal)
     if names(template) and done in {".", ".."}:
         raise ValueError(f"{done!r} would lead to another folder")

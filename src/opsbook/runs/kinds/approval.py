@@ -110,7 +110,8 @@ def _ask(
 
 def _granted(tx: Transaction, now: datetime, place: Place, row: Mapping[str, Any]) -> Ended:
     part = behind.taking_part(tx, place.run)
-    own = approvers.yes_of_excluded(approvals.votes(tx, row["id"]), part, row, place.book)
+    votes = approvals.votes(tx, row["id"])
+    own = approvers.yes_of_excluded(tx, now, votes, part, row, place.book)
     if own:
         approvals.void(tx, now, row["id"], "excluded")
         logins = accounts.logins(tx, own)

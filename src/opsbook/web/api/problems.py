@@ -54,6 +54,9 @@ class ProblemRoute(APIRoute):
             except RequestValidationError as error:
                 return of_fields(error.errors())
             except HTTPException as error:
+                if error.status_code == HTTPStatus.BAD_REQUEST:  # of bytes that are no text
+                    told = "The body cannot be read: it is no JSON in UTF-8."
+                    return of_status(422, told, "Send it as application/json.")
                 return of_status(error.status_code, str(error.detail), headers=error.headers)
             except Exception:  # the edge of a request: record, answer, go on
                 log.exception("api request failed", path=request.url.path)

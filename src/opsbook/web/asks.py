@@ -1,0 +1,227 @@
+"""What a step asks of a person: the question, whose answer counts, who has given one, until when.
+
+Each answer says beforehand what it will do, in the words of this run: which steps are undone, and
+in which order. Somebody who is woken by it decides between consequences, not between verbs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from opsbook.access import model
+from opsbook.base.quantities import format_quantity
+from opsbook.web import sayings, waiting, words
+from opsbook.web.i18n import N_
+from opsbook.web.scene import Row, Scene
+
+ACTS: Final = {"approval": "approve", "person": "confirm", "decision": "decide"}
+MOST_FILES: Final = 20
+
+
+def ask(scene: Scene, step: Row) -> dict[str, Any] | None:
+    """Return what is asked of people at a step; None where nobody is asked (any more)."""
+    wait = scene.waits.get(step["id"])
+    if wait is None or wait["kind"] not in ACTS or (step["wait"] or {}).get("answer"):
+        return None
+    visit, book, kind = scene.visit, scene.book, wait["kind"]
+    votes = scene.votes.get(wait["approval_id"] or 0, [])
+    mine = waiting.may_answer(visit, book, wait, votes)
+    due = wait["due_at"] or wait["expires_at"]
+    return {
+        "kind": kind,
+        "act": ACTS[kind],
+        "key": step["key"],
+        "title": step["title"],
+        "approval_id": wait["approval_id"],
+        "seen": wait["bound_to"],
+        "question": _question(scene, step, wait),
+        "whom": waiting.whom(visit.speech, book, wait),
+        "left": words.moment(visit.speech, due, visit.now, scene.zone, words.LEFT) if due else "",
+        "given": list(_given(scene, step, votes)),
+        "excluded": _excluded(scene, wait),
+        "mine": mine,
+        "oneself": mine and kind == "approval" and waiting.excluded(visit, wait),
+        "why_not": "" if mine else waiting.why_not(visit, book, wait, votes),
+        "choices": list(_choices(scene, step, wait)),
+        "attach": attaching(scene, step),
+    }
+
+
+def _question(scene: Scene, step: Row, wait: Row) -> str:
+    say = scene.visit.speech.say
+    if wait["kind"] == "approval":
+        return str(wait["question"])
+    if wait["kind"] == "person":
+        return str(step["title"])
+    why = sayings.told(scene.visit.speech, step["message"])
+    if _failed(wait):
+        return say("“%(title)s” failed: %(why)s. What now?", title=step["title"], why=why)
+    return say(
+        "“%(title)s” was interrupted, and nobody knows how far it came. "
+        "Look at the target first, then decide.",
+        title=step["title"],
+    )
+
+
+def _failed(wait: Row) -> bool:
+    return bool((wait["data"] or {}).get("failed"))
+
+
+def answers(scene: Scene, step: Row) -> list[dict[str, Any]]:
+    """Return who has answered a step that is over or still open, with their words."""
+    wait = scene.waits.get(step["id"])
+    votes = scene.votes.get(wait["approval_id"] or 0, []) if wait is not None else []
+    return list(_given(scene, step, votes))
+
+
+def _given(scene: Scene, step: Row, votes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for vote in votes:
+        approved = vote["decision"] == "approve"
+        said = N_("%(who)s approved.") if approved else N_("%(who)s rejected.")
+        yield _answer(scene, said, vote)
+    for one in scene.done_by.get(step["id"], ()):
+        yield _answer(scene, N_("%(who)s said that it is done."), one)
+
+
+def _answer(scene: Scene, said: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    visit = scene.visit
+    return {
+        "said": visit.speech.say(said, who=scene.names.of(f"account:{row['account_id']}")),
+        "note": row["note"],
+        "at": words.moment(visit.speech, row["at"], visit.now, scene.zone),
+    }
+
+
+def _excluded(scene: Scene, wait: Row) -> list[str]:
+    """Say of everybody who is left out why, unless the book lets them approve on record."""
+    if wait["kind"] != "approval" or not wait["excluded"]:
+        return []
+    if wait["self_approval"] == "record" and scene.book.self_approval == "record":
+        return []
+    speech, because = scene.visit.speech, wait["excluded_because"] or {}
+    return [
+        speech.say(
+            "not %(who)s: %(why)s",
+            who=scene.names.of(f"account:{one}"),
+            why=sayings.told(speech, model.because(because.get(str(one), "started"))),
+        )
+        for one in wait["excluded"]
+    ]
+
+
+def _choices(scene: Scene, step: Row, wait: Row) -> Iterator[dict[str, Any]]:
+    """The answers: value, word, what it will do, whether it ends something, its own address."""
+    say = scene.visit.speech.say
+    if wait["kind"] == "approval":
+        yield _choice("approve", say("Approve"), act="approve")
+        no = say("The run fails. %(rest)s", rest=aftermath(scene))
+        yield _choice("reject", say("Reject"), no, danger=True, act="reject")
+    elif wait["kind"] == "person":
+        yield _choice("done", say("Done"), act="confirm")
+    else:
+        yield from _decisions(scene, step, _failed(wait))
+
+
+def _decisions(scene: Scene, step: Row, failed: bool) -> Iterator[dict[str, Any]]:
+    say, tries = scene.visit.speech.say, len(step["attempts"])
+    main = step["phase"] == "main"
+    again = say("Starts “%(title)s” once more, as try %(n)s.", title=step["title"], n=tries + 1)
+    yield _choice("retry", say("Run it again"), again)
+    following = _following(scene, step)
+    goes_on = (
+        say("Goes on with “%(next)s”.", next=following["title"])
+        if following is not None
+        else say("Nothing comes after it.")
+    )
+    if failed:
+        left = say("It stays as it failed.")
+        yield _choice("skip", say("Go on without it"), f"{left} {goes_on}")
+    else:
+        yield _choice("skip", say("It is done, go on"), goes_on)
+    if not main:
+        rest = say("The run ends as failed; what comes after this is not undone.")
+        yield _choice("fail", say("It failed"), rest, danger=True)
+        return
+    word = say("Give up") if failed else say("It failed")
+    yield _choice("fail", word, say("The run fails. %(rest)s", rest=aftermath(scene)), danger=True)
+    if failed:
+        stays = say("The run ends here, and nothing is undone.")
+        yield _choice("stop", say("Stop here"), f"{stays} {finally_(scene)}".strip(), danger=True)
+
+
+def _choice(
+    value: str, word: str, does: str = "", *, danger: bool = False, act: str = ""
+) -> dict[str, Any]:
+    return {"value": value, "word": word, "does": does.strip(), "danger": danger, "act": act}
+
+
+def _following(scene: Scene, step: Row) -> Row | None:
+    whole = scene.items(step) or scene.phase(step["phase"])
+    later = [one for one in whole if one["position"] > step["position"]]
+    return next((one for one in later if one["state"] == "pending"), None)
+
+
+def aftermath(scene: Scene) -> str:
+    """Say what is undone when the run fails now, in its order, and what runs in any case."""
+    speech, undo = scene.visit.speech, scene.undoing()
+    if undo:
+        told = speech.say_n(
+            "Rolls back %(n)s step: %(titles)s.", "Rolls back %(n)s steps: %(titles)s.",
+            len(undo), titles=titles(undo),
+        )  # fmt: skip
+    else:
+        told = speech.say("Nothing is rolled back.")
+    return f"{told} {finally_(scene)}".strip()
+
+
+def finally_(scene: Scene) -> str:
+    """Say what runs in any case; nothing where there is none."""
+    last = [one for one in scene.phase("finally") if one["state"] == "pending"]
+    if not last:
+        return ""
+    return scene.visit.speech.say("In the end, in any case: %(titles)s.", titles=titles(last))
+
+
+def titles(steps: list[Row]) -> str:
+    """Name some steps: each by its title, and by its key where several share one."""
+    told = [str(one["title"]) for one in steps]
+    return ", ".join(
+        f"{title} ({one['key']})" if told.count(title) > 1 else title
+        for title, one in zip(told, steps, strict=True)
+    )
+
+
+def attaching(scene: Scene, step: Row) -> dict[str, Any] | None:
+    """Return the files of a manual step, and whether the visitor may add one; else None."""
+    if step["kind"] != "manual":
+        return None
+    visit, files = scene.visit, [one for one in scene.evidence if one["step"] == step["key"]]
+    wait = scene.waits.get(step["id"])
+    did = {one["account_id"] for one in scene.done_by.get(step["id"], ())}
+    if wait is not None and wait["kind"] == "person":
+        may = waiting.entitled(visit, scene.book, wait)
+    else:
+        may = visit.who.account_id in did or visit.may("runs:write", scene.book)
+    begun = step["state"] != "pending" and (wait is not None or step["started_at"] is not None)
+    return {
+        "may": may and begun and scene.alive and len(files) < MOST_FILES,
+        "files": [
+            {
+                "id": one["id"],
+                "name": one["name"],
+                "size": format_quantity(one["size"], "bytes"),
+                "who": scene.names.of(one["added_by"]),
+                "at": words.moment(visit.speech, one["added_at"], visit.now, scene.zone),
+                "digest": one["digest"],
+            }
+            for one in files
+        ],
+    }
+
+
+def told(asked: Mapping[str, Any]) -> Markup:
+    """Return for whom it waits and until when, on one line."""
+    return Markup(" · ").join(one for one in (asked["whom"], asked["left"]) if one)
