@@ -150,10 +150,10 @@ def test_a_yes_of_somebody_who_takes_part_by_now_is_found(play: Play) -> None:
         vote(cast, asked, "officer")
         row, given = approvals.require(cast.tx, asked), approvals.votes(cast.tx, asked)
         officer = cast.ids["officer"]
-        assert approvers.yes_of_excluded(given, [officer], row, FORBID) == [officer]
-        assert approvers.yes_of_excluded(given, [cast.ids["lead"]], row, FORBID) == []
+        assert approvers.yes_of_excluded(cast.tx, cast.now, given, [officer], row, FORBID) == [officer]
+        assert approvers.yes_of_excluded(cast.tx, cast.now, given, [cast.ids["lead"]], row, FORBID) == []
         allowed = {**row, "self_approval": "record"}
-        assert approvers.yes_of_excluded(given, [officer], allowed, RECORD) == []
+        assert approvers.yes_of_excluded(cast.tx, cast.now, given, [officer], allowed, RECORD) == []
 
     play(story)
 

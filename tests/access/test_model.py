@@ -26,7 +26,7 @@ def asked(
 def voter(
     account: int | None = 7, *, acts: bool = True, on: bool = True, may: bool = True
 ) -> Voter:
-    return Voter(account, "officer", acts, on, may)
+    return Voter(account, "officer", acts, on, may, frozenset({account} if account else ()))
 
 
 def test_one_yes_is_enough_where_one_is_needed() -> None:

@@ -55,3 +55,12 @@ def test_a_password_in_a_contact_is_remarked_on_and_not_repeated(tmp_path):
     assert "hidden" not in answer.out
     (tmp_path / "people.yaml").write_text(people.format(url="ntfy://ntfy.example.org/operations"))
     assert "contacts" not in call("validate", tmp_path).out
+
+
+def test_a_webhook_that_is_not_signed_is_remarked_on(tmp_path):
+    hook = "webhooks:\n  bot: {title: Bot, url: 'https://bot.example.org/', events: [run.failed]MORE}\n"
+    (tmp_path / "book.yaml").write_text(BOOK)
+    (tmp_path / "webhooks.yaml").write_text(hook.replace("MORE", ""))
+    assert "an unsigned webhook: bot (webhooks.yaml:2)" in call("validate", tmp_path).out
+    (tmp_path / "webhooks.yaml").write_text(hook.replace("MORE", ", secret: env:BOT"))
+    assert "unsigned" not in call("validate", tmp_path).out

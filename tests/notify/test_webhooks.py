@@ -20,7 +20,7 @@ from opsbook import runs
 from opsbook.audit.entries import latest
 from opsbook.base import events
 from opsbook.base.clock import WoundClock
-from opsbook.base.database import Database
+from opsbook.base.database import Database, metadata
 from opsbook.base.hub import Hub
 from opsbook.base.loops import Loops
 from opsbook.book import Book, BookError, Vocabulary, load
@@ -30,6 +30,7 @@ from opsbook.notify import webhooks
 from opsbook.notify.tables import delivery, page
 from opsbook.notify.webhooks import model, reaching, store
 from opsbook.runs.hooks import KINDS, Hooks
+from tests.support.databases import all_tables
 from tests.support.runs import Stage, runbook
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -422,6 +423,30 @@ async def test_what_a_crash_left_in_sending_is_sent_again_and_says_so(
         ((head, _),) = receiver.got
         assert head["Opsbook-Possibly-Repeated"] == "true"
         assert (await second.row())["state"] == "sent"
+
+
+async def test_postgresql_keeps_and_claims_deliveries_the_same(
+    postgres_url: str, now: datetime
+) -> None:
+    all_tables()
+    database = Database(postgres_url)
+    metadata.create_all(database.engine)
+    database.start()
+    try:
+        async with Receiver("500", "slow") as receiver, running(assemble(database, now)) as office:
+            office.use(hook(receiver.url))
+            for n in range(4):
+                await office.queue(thread=f"run:{n % 2}")
+            assert await office.queue("twice") is not None
+            assert await office.queue("twice") is None
+            await office.settle()
+            await office.wind(seconds=5)
+            assert {row["state"] for row in await office.rows()} == {"sent"}
+            assert len(receiver.got) == 6
+            last = await database.read(lambda tx: store.latest(tx, "shop"))
+            assert last["ci"]["key"] == "twice"
+    finally:
+        await database.stop()
 
 
 async def test_a_redirect_is_not_followed(office: Office) -> None:

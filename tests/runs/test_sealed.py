@@ -146,9 +146,8 @@ async def test_it_is_forgotten_when_the_run_fails_or_is_cancelled(stage, body):
 
 async def test_two_runs_can_be_told_to_have_had_the_same_secret_and_no_more(stage):
     await stage.load("```approval {#a}\nGo on?\n```", PARAM)
-    marks = []
-    for value in (VALUE, VALUE, OTHER):
-        marks.append((await stage.row(await stage.run(api_key=value)))["params"]["sealed:api_key"])
+    started = [await stage.run(api_key=value) for value in (VALUE, VALUE, OTHER)]
+    marks = [(await stage.row(one))["params"]["sealed:api_key"] for one in started]
     assert marks[0] == marks[1] != marks[2]
 
 

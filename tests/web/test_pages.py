@@ -168,7 +168,7 @@ async def test_one_rejects_without_javascript(trouble: Rig, enter: Enter) -> Non
     assert 'formaction="/runs/2/steps/allow/reject"' in page
     form = dict(
         re.findall(
-            r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.split('id="step-allow"')[1]
+            r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.split('id="answer-allow"')[1]
         )
     )
     answer = await approver.client.post("/runs/2/steps/allow/reject", data=form)

@@ -32,11 +32,7 @@ def open_log(file: Path, secrets: Callable[[], Iterable[str]] = tuple) -> loggin
     ]
 
     def masked(_logger: Any, _name: str, entry: MutableMapping[str, Any]) -> Any:
-        hidden = list(secrets())
-        return {
-            key: mask(value, hidden) if isinstance(value, str) else value
-            for key, value in entry.items()
-        }
+        return _masked(dict(entry), tuple(secrets()))
 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -61,6 +57,24 @@ def open_log(file: Path, secrets: Callable[[], Iterable[str]] = tuple) -> loggin
         logging.getLogger(noisy).setLevel(logging.WARNING)
     file.chmod(0o600)
     return handler
+
+
+def _masked(value: Any, hidden: tuple[str, ...]) -> Any:
+    """Every text in it without secrets; what is no text, list or dictionary becomes one.
+
+    Else the writer of JSON would make a text of it behind our back: an error's words, a path.
+    """
+    match value:
+        case str():
+            return mask(value, hidden)
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return {_masked(str(key), hidden): _masked(one, hidden) for key, one in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_masked(one, hidden) for one in value]
+        case _:
+            return mask(repr(value), hidden)
 
 
 def close_log(handler: logging.Handler) -> None:

@@ -146,15 +146,16 @@ def _step(block: Block, key: str, file: str, problems: list[Problem]) -> Step:
         effect=said.get("effect", _nature(block)),
         timeout=said.get("timeout", DEFAULT_STEP_TIMEOUT + hold),
         interrupted=said.get("interrupted", "ask"), save=said.get("save"), json=said.get("json"),
-        optional=said.get("optional", False), secret=said.get("secret", False), for_=hold, within=said.get("within"),
+        optional=said.get("optional", False), secret=said.get("secret", False), for_=hold,
+        within=said.get("within"),
         by=roles[0] if roles else None, roles=roles, need=said.get("need", 1),
         when=said.get("when"), retry=said.get("retry", 0),
         backoff=said.get("backoff", timedelta(0)), on_fail=said.get("on-fail", "rollback"),
         on_cancel=said.get("on-cancel", "rollback"), each=said.get("each"),
         at_once=said.get("at-once", 1), expect=said.get("expect"), reject=said.get("reject"),
         asserts=said.get("assert", ()), day=said.get("phase", block.section.day),
-        on=said.get("on"), to=said.get("to", ()), urgent=said.get("urgent", False), classes=block.has.classes,
-        attributes=dict(block.has.values),
+        on=said.get("on"), to=said.get("to", ()), urgent=said.get("urgent", False),
+        classes=block.has.classes, attributes=dict(block.has.values),
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ RUNS = {
     "logs": "Show what a run's steps wrote.",
     "approve": "Approve the step that a run waits with.",
     "reject": "Reject the step that a run waits with.",
+    "withdraw": "Take your yes back while others are waited for.",
     "confirm": "Say that a manual step is done.",
     "decide": "Decide what becomes of an interrupted step.",
     "cancel": "Cancel a run.",
@@ -242,6 +243,7 @@ NO_RUNS = "No runs. Start one with `opsbook run RUNBOOK`."
 NO_OUTPUT = "No output."
 APPROVED = "● run {id}: approved."
 REJECTED = "● run {id}: rejected."
+WITHDRAWN = "● run {id}: your yes is taken back."
 CONFIRMED = "● run {id}: confirmed."
 DECIDED = "● run {id}: decided, {choice}."
 CANCELLED = "‖ run {id} is being cancelled."

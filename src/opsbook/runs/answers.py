@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import sqlalchemy as sa
 
 from opsbook import audit
-from opsbook.access import Principal, accounts, approvals, model
+from opsbook.access import Principal, accounts, approvals, links, model
 from opsbook.base.database import Transaction
 from opsbook.base.errors import Conflict, Invalid, Refused
 from opsbook.book import Book
@@ -45,11 +45,7 @@ def confirm(
         raise _too_late(run_id, step_key)
     need = int(asked["data"].get("need", 1))
     given = confirmations.of_step(tx, asked["step_id"])
-    if any(one["account_id"] == account for one in given):
-        raise Conflict(
-            f"{principal.login} has confirmed this already; {len(given)} of {need} did.",
-            remedy="It waits for somebody else.",
-        )
+    _speaks_first(tx, now, principal, [one["account_id"] for one in given], need)
     confirmations.keep(tx, now, asked["step_id"], account, said)
     so_far = len(given) + 1
     about = {"step": step_key, "title": asked["title"], "confirmed": so_far, "need": need}
@@ -66,6 +62,24 @@ def confirm(
     tx.execute(sa.update(step).where(step.c.id == asked["step_id"]).values(**done))
     _record(tx, now, principal, "step.confirmed", row, said, **about)
     wake(tx, now, row)
+
+
+def _speaks_first(
+    tx: Transaction, now: datetime, principal: Principal, given: list[int], need: int
+) -> None:
+    """Refuse a second word of one person, under whichever account."""
+    account = principal.account_id or 0
+    so_far = f"{len(given)} of {need} did."
+    if account in given:
+        told = f"{principal.login} has confirmed this already; {so_far}"
+    elif not links.one_person(tx, now, account).isdisjoint(given):
+        told = (
+            f"{principal.login} counts as one person, by a sign-in link, with somebody who has "
+            f"confirmed this already; {so_far}"
+        )
+    else:
+        return
+    raise Conflict(told, remedy="It waits for somebody else.")
 
 
 def may_do(principal: Principal, role: str | None, book: Book) -> int:

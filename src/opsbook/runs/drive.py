@@ -25,7 +25,7 @@ from opsbook.base.lease import Lease
 from opsbook.base.places import Places
 from opsbook.base.sealing import OtherKey, Sealer
 from opsbook.book.library import Library
-from opsbook.runs import given, outcomes, store, supervisor
+from opsbook.runs import given, outcomes, store, supervisor, targets
 from opsbook.runs.errors import LeaseLost
 from opsbook.runs.executors import Executor, executor_of
 from opsbook.runs.following import Following, read_file
@@ -127,7 +127,7 @@ class Drive:
             await self._let_go()
 
     async def cancel(self) -> None:
-        """End the main steps under way. What undoes and tidies up is not ended: it is the answer."""
+        """End the main steps under way. What undoes and tidies up goes on: it is the answer."""
         self._cancelled = True
         for phase, following in list(self._following.values()):
             if phase == "main":
@@ -247,8 +247,10 @@ class Drive:
             request = kind.request(place, self.tools.places, scratch, task.allowed)
             step = await self._executor(place).spawn(request)
         except OpsbookError as error:
+            await asyncio.to_thread(targets.discard_files, scratch)
             return NotStarted(task.attempt, error.message)
         except OSError as error:
+            await asyncio.to_thread(targets.discard_files, scratch)
             return NotStarted(task.attempt, f"it could not be prepared: {error}")
         return await self._follow(place, task.attempt, step)
 
@@ -276,7 +278,7 @@ class Drive:
     async def _ended(
         self, place: Place, attempt: Row, outcome: Outcome, pieces: Pieces, dropped: int
     ) -> Ended:
-        """Look at what a step that succeeded has given out; a folder is kept until that is known."""
+        """Look at what a step that succeeded has given out; its folder stays until then."""
         scratch = Path(attempt["scratch"])
         self._rubbish[place.row["key"]] = scratch
         if outcome.outcome != "succeeded" or not given.asked(place.step):
@@ -286,7 +288,7 @@ class Drive:
             given.out, place.step, place.variables, scratch, owner, outcome
         )
         saved = found.saved
-        if saved is not None and getattr(place.step, "secret", False):
+        if saved is not None and place.step.secret:
             saved = self.tools.sealer.seal(saved)
         return Ended(attempt, outcome, pieces, dropped, saved, found.fault)
 

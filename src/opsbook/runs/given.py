@@ -19,9 +19,9 @@ from typing import Final
 from opsbook.base.errors import OpsbookError
 from opsbook.book import Step
 from opsbook.runs import judging
+from opsbook.runs.kinds.captured import SAVED_FILE
 from opsbook.runs.supervisor import Outcome
 
-SAVED_FILE: Final = "home/stdout"
 FACTS_FILE: Final = "home/facts.json"
 OUTPUT_FILE: Final = "output.bin"
 MOST_SAVED: Final = 64 * 1024

@@ -81,7 +81,7 @@ class Hooks:
         ]  # fmt: skip
         if not hooks:
             return
-        wanted = {name for hook in hooks for name in hook.events}
+        wanted: set[str] = {name for hook in hooks for name in hook.events}
         known = {*self.known(), *webhooks.hook_secrets(current.webhooks.values())}
         for news in list(_news(tx, event, row, wanted)):
             for hook in hooks:

@@ -109,7 +109,7 @@ def _search(pattern: str, text: str) -> bool | None:
 
 
 def _outside(one: Assertion, step: Step, seen: Seen, variables: Mapping[str, str]) -> str:
-    if one.subject == "value" or one.subject == step.save:
+    if one.subject in {"value", step.save}:
         given = seen.value
     else:
         given = seen.facts.get(one.subject, variables.get(one.subject))

@@ -20,7 +20,7 @@ from opsbook.base.errors import Invalid
 from opsbook.base.sealing import Sealer
 from opsbook.book import Book, Runbook, Step
 from opsbook.book.problems import suggestion
-from opsbook.runs import pausing, rows, sealed, store
+from opsbook.runs import pausing, rows, sealed, steering, store
 from opsbook.runs.errors import CannotResume, UnknownRunbook
 from opsbook.runs.kinds import STEP_KINDS
 from opsbook.runs.kinds.kind import waits_for
@@ -40,12 +40,15 @@ def resume(
 ) -> None:  # fmt: skip
     """Go on with a failed run at the step that failed. `then` is the book as the run has it.
 
-    Whoever resumes it looks after it from here on. It gets the time that its runbook allows anew.
+    Whoever resumes it looks after it from here on, and so takes part in it: somebody who has voted
+    on it cannot, or they would have approved their own. It gets the time that its runbook allows
+    anew.
 
     Raises:
         Refused: without runs:write.
         Invalid: no reason is given.
         CannotResume: it did not fail, or what came before has been undone, or it was refused.
+        Voted: they have voted on what it asked.
     """
     principal.require("runs:write", book)
     reason = _reason(reason)
@@ -54,6 +57,8 @@ def resume(
     steps = store.step_rows(tx, run_id)
     if why := next(_obstacles(row, steps, procedure), None):
         raise CannotResume(why[0], remedy=why[1])
+    if principal.account_id is not None:
+        steering.keep_from_approving(tx, now, run_id, principal)
     groups = {one["part_of"] for one in steps}
     for one in steps:
         if (values := _again(one, now - APPROVED_FOR, one["id"] in groups)) is not None:
@@ -135,8 +140,8 @@ def rerun(
 ) -> int:  # fmt: skip
     """Start a run again, of the book as it is now: from a step on, or from the beginning.
 
-    Parameters are those it had, but for those given here; secret ones have to be given. Steps before
-    `step_key` that were done are taken over with what they saved; approvals are asked again.
+    Parameters are those it had, but for those given here; secret ones have to be given. Steps
+    before `step_key` that were done are taken over with what they saved; approvals are asked again.
 
     Raises:
         Refused: without runs:write.
@@ -216,7 +221,7 @@ def _not_done(one: Step, was: Row | None, undone: set[str | None]) -> str:
         return "was undone"
     if was["state"] == "skipped" and not was["message"]:
         return "was not reached"
-    if getattr(one, "secret", False):
+    if one.secret:
         return "saved a secret, which was forgotten when it ended"
     return "" if was["state"] in PASSED else f"is {was['state']}"
 

@@ -32,7 +32,8 @@ from opsbook.runs.waking import announce
 class Lineage:
     """Where a run comes from that another run has started, or that repeats one.
 
-    `taken_over` are the steps that it need not do again, by key, with why; `saved` what those saved.
+    `taken_over` are the steps that it need not do again, by key, with why; `saved` is what they
+    have saved.
     """
 
     parent_id: int | None = None

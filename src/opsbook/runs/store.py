@@ -12,7 +12,6 @@ from opsbook.access.tables import access_token
 from opsbook.base.database import Instant, Transaction
 from opsbook.base.lease import NAME as LEASE
 from opsbook.base.lease import lease
-from opsbook.book import store as books
 from opsbook.checks.tables import observation
 from opsbook.runs.errors import NoSuchRun
 from opsbook.runs.tables import attempt, run, step, wait
@@ -303,12 +302,6 @@ def observations(tx: Transaction, book: str, check: str, after: int, since: date
     mine = (observation.c.book == book) & (observation.c.check_id == check)
     new = (observation.c.id > after) & (observation.c.at >= since)
     return tx.rows(sa.select(observation).where(mine, new).order_by(observation.c.id))
-
-
-def author_of(tx: Transaction, revision: str) -> str:
-    """Return who made a book's revision; nobody's actor when it is not known."""
-    about = books.about(tx, revision)
-    return str(about["author"]) if about else ""
 
 
 def account_behind(tx: Transaction, actor: str) -> int | None:

@@ -13,12 +13,14 @@ from markupsafe import Markup
 
 from opsbook.access import model
 from opsbook.base.quantities import format_quantity
-from opsbook.web import sayings, waiting, words
+from opsbook.web import ansi, sayings, waiting, words
 from opsbook.web.i18n import N_
 from opsbook.web.scene import Row, Scene
 
 ACTS: Final = {"approval": "approve", "person": "confirm", "decision": "decide"}
 MOST_FILES: Final = 20
+TAIL: Final = 1_200
+"""Characters of what a failed step wrote that stand beside the question, or at the top."""
 
 
 def ask(scene: Scene, step: Row) -> dict[str, Any] | None:
@@ -38,6 +40,7 @@ def ask(scene: Scene, step: Row) -> dict[str, Any] | None:
         "approval_id": wait["approval_id"],
         "seen": wait["bound_to"],
         "question": _question(scene, step, wait),
+        "wrote": _wrote(scene, step) if kind == "decision" else "",
         "whom": waiting.whom(visit.speech, book, wait),
         "left": words.moment(visit.speech, due, visit.now, scene.zone, words.LEFT) if due else "",
         "given": list(_given(scene, step, votes)),
@@ -64,6 +67,21 @@ def _question(scene: Scene, step: Row, wait: Row) -> str:
         "Look at the target first, then decide.",
         title=step["title"],
     )
+
+
+def _wrote(scene: Scene, step: Row) -> Markup | str:
+    """The end of what its last try wrote, by which one decides."""
+    tail = scene.tails.get(step["attempts"][-1]["id"]) if step["attempts"] else None
+    return ansi.render(ending(tail.text)) if tail is not None and tail.text.strip() else ""
+
+
+def ending(text: str, most: int = TAIL) -> str:
+    """Return the end of an output, from the beginning of a line."""
+    end = text.rstrip()
+    if len(end) <= most:
+        return end
+    cut = end[-most:]
+    return cut.partition("\n")[2] or cut
 
 
 def _failed(wait: Row) -> bool:
@@ -145,7 +163,9 @@ def _decisions(scene: Scene, step: Row, failed: bool) -> Iterator[dict[str, Any]
         rest = say("The run ends as failed; what comes after this is not undone.")
         yield _choice("fail", say("It failed"), rest, danger=True)
         return
-    word = say("Give up") if failed else say("It failed")
+    word = say("It failed")
+    if failed:
+        word = say("Roll back") if scene.undoing() else say("Give up")
     yield _choice("fail", word, say("The run fails. %(rest)s", rest=aftermath(scene)), danger=True)
     if failed:
         stays = say("The run ends here, and nothing is undone.")
@@ -159,9 +179,12 @@ def _choice(
 
 
 def _following(scene: Scene, step: Row) -> Row | None:
-    whole = scene.items(step) or scene.phase(step["phase"])
-    later = [one for one in whole if one["position"] > step["position"]]
-    return next((one for one in later if one["state"] == "pending"), None)
+    """What comes next: the next item, or else the step after the one that is repeated."""
+    whole = next((one for one in scene.steps if one["id"] == step["part_of"]), step)
+    beside = [one for one in scene.steps if one["part_of"] == step["part_of"]]
+    items = beside if whole is not step else []
+    after = [one for one in scene.phase(step["phase"]) if one["position"] > whole["position"]]
+    return next((one for one in (*items, *after) if one["state"] == "pending"), None)
 
 
 def aftermath(scene: Scene) -> str:

@@ -14,6 +14,7 @@ from opsbook.base.errors import Invalid
 from opsbook.book import Runbook
 from opsbook.runs import resuming, store
 from opsbook.runs.errors import CannotResume
+from opsbook.runs.model import OPEN
 from opsbook.web import asks, sayings
 from opsbook.web.scene import Row, Scene
 
@@ -52,10 +53,7 @@ def cancel_says(scene: Scene) -> str:
     say, row = scene.visit.speech.say, scene.row
     if row["ending"] is not None:
         return say("What runs in the end goes on, but nobody is waited for any more.")
-    at = next(
-        (one for one in scene.phase("main") if one["state"] in {"running", "waiting", "interrupted"}),
-        None,
-    )  # fmt: skip
+    at = next((one for one in scene.phase("main") if one["state"] in OPEN), None)
     known = scene.known(at) if at is not None else None
     if at is not None and at["state"] == "running":
         told = say("The step that runs now is stopped: %(title)s.", title=at["title"])

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from opsbook.base.database import Transaction
 from opsbook.book import Book
 from opsbook.runs import sealed
-from opsbook.web import ansi, courses, outlook, sayings, scene, sentences, stepped, words
+from opsbook.web import ansi, asks, courses, outlook, scene, sentences, stepped, words
 from opsbook.web.i18n import N_, Speech
 from opsbook.web.scene import OVER, Scene
 from opsbook.web.stepped import PHASES
@@ -30,8 +30,6 @@ HEADINGS: Final = {
     "rollback": N_("To undo, newest first"),
     "finally": N_("In any case, at the end"),
 }
-TAIL: Final = 1_200
-"""Characters of what a failed step wrote that stand at the top of the page."""
 
 
 def shaped(
@@ -150,13 +148,10 @@ def _trouble(now: Scene) -> dict[str, Any] | None:
         return None
     last = found["attempts"][-1] if found["attempts"] else None
     tail = now.tails.get(last["id"]) if last is not None else None
-    text = tail.text.rstrip()[-TAIL:] if tail is not None else ""
-    if len(text) == TAIL:
-        text = text.partition("\n")[2] or text
+    text = asks.ending(tail.text) if tail is not None else ""
     return {
         "key": found["key"],
         "title": found["title"],
-        "why": sayings.told(now.visit.speech, found["message"]),
         "text": ansi.render(text) if text else "",
     }
 

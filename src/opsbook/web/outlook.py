@@ -87,6 +87,9 @@ def first_ask(steps: Sequence[Shown]) -> dict[str, Any] | None:
 
 def _asks(scene: Scene, asked: dict[str, Any]) -> Any:
     visit, title = scene.visit, asked["title"]
+    if asked["kind"] == "decision":
+        # What went wrong comes first; who decides stands beside the question.
+        return Markup(" · ").join(one for one in (asked["question"], asked["left"]) if one)
     if not asked["mine"]:
         return Markup("{}: {}").format(title, asks.told(asked))
     said = visit.html("It waits for you: %(step)s", step=title)

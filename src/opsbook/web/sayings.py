@@ -86,9 +86,14 @@ KNOWN: Final = (
     N_("they set its parameters"),
     N_("they wrote this revision of the book"),
     N_("they steer it"),
+    N_("they count as one person, by a sign-in link, with somebody who takes part in it"),
     N_("Ask somebody else with the role %(role)s."),
     N_("Ask somebody else who has runs:write."),
     N_("%(who)s has approved this already; %(n)s of %(need)s did."),
+    N_(
+        "%(who)s counts as one person, by a sign-in link, with somebody who has approved this "
+        "already; %(n)s of %(need)s did."
+    ),
     N_("%(who)s may not decide this: it takes the role %(role)s, which they do not have."),
     N_("%(who)s may not decide this: it takes the permission runs:write, which they do not have."),
     N_("Ask somebody with the role %(role)s."),
@@ -151,6 +156,10 @@ KNOWN: Final = (
     N_("only %(n)s of %(need)s did it within %(span)s"),
     N_("approved by %(who)s, who takes part in the run"),
     N_("%(who)s has confirmed this already; %(n)s of %(need)s did."),
+    N_(
+        "%(who)s counts as one person, by a sign-in link, with somebody who has confirmed this "
+        "already; %(n)s of %(need)s did."
+    ),
     N_("%(who)s has not approved this, so there is nothing to take back."),
     N_("%(who)s does not have the role %(role)s, which this step asks for."),
     N_("Ask somebody who has it, or for the role %(role)s in the book's people."),

@@ -63,10 +63,15 @@ PATTERNS: Final[Mapping[str, str]] = {
     "run.succeeded": N_("%(it)s succeeded."),
     "run.failed": N_("%(it)s failed. %(reason)s"),
     "run.cancelled": N_("%(it)s was cancelled. %(reason)s"),
+    "run.resumed": N_("%(who)s let %(it)s go on where it had failed:"),
+    "run.rerun": N_("%(who)s started %(it)s as a repetition of run %(of)s:"),
+    "run.rerun.from": N_("%(who)s started %(it)s as a repetition of run %(of)s, from “%(from)s” on:"),
     "run.taken_over": N_("%(who)s took %(it)s over."),
     "run.commented": N_("%(who)s wrote about %(it)s:"),
     "run.cancel_requested": N_("%(who)s asked to cancel %(it)s."),
     "step.started": N_("“%(title)s” started."),
+    "step.failed_once": N_("“%(title)s” failed and is tried again: %(message)s"),
+    "step.failed_and_asks": N_("“%(title)s” failed, and somebody has to decide: %(message)s"),
     "step.succeeded": N_("“%(title)s” is done."),
     "step.failed": N_("“%(title)s” failed. %(message)s"),
     "step.skipped": N_("“%(title)s” was skipped. %(message)s"),
@@ -148,7 +153,8 @@ PATHS: Final = {"incident": "/incidents/{}", "run": "/runs/{}", "book": "/book/{
 ALARMS: Final = frozenset(
     {
         "alert.fired", "incident.opened", "incident.unanswered", "incident.nobody_on_duty",
-        "incident.runbook_refused", "page.failed", "step.interrupted", "routine.refused",
+        "incident.runbook_refused", "page.failed", "step.interrupted", "step.failed_and_asks",
+        "routine.refused",
         "webhook.failed",
         "approval.expired", "account.sign_in_paused", "account.appointed", "access.refused",
     }
@@ -233,6 +239,8 @@ def pattern(entry: Mapping[str, Any]) -> str | None:
         closer.append(f"{action}.book")
     if action == "token.made" and data.get("account") is None and entry["actor"] == "opsbook":
         closer.append(f"{action}.local")
+    if action == "run.rerun" and data.get("from"):
+        closer.append(f"{action}.from")
     if data.get("by_oneself"):
         closer.append(f"{action}.oneself")
     if entry["actor"] == "opsbook":

@@ -54,8 +54,8 @@ from opsbook.web.statics import Statics
 
 TEMPLATES = Path(__file__).parent / "templates"
 NOUNS = (
-    today, inbox, incidents, history, compare, again, evidence, runs, startform, library, checks, edit, revisions,
-    book, audit, accounts, profile, sign_in, search, more, streams, download,
+    today, inbox, incidents, history, compare, again, evidence, runs, startform, library, checks,
+    edit, revisions, book, audit, accounts, profile, sign_in, search, more, streams, download,
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""One step of a run as pages show it: its state, its tries with what they wrote, its items, its text.
+"""One step of a run as pages show it: its state, its tries and what they wrote, its items, its text.
 
 A step that is done takes one line. One that is under way, has failed or asks shows all there is to
 know without a click, and one that is to come says when, where that is known.
@@ -41,7 +41,7 @@ SILENT: Final = frozenset({"approval", "manual"})
 
 def step(scene: Scene, row: Row) -> dict[str, Any]:
     """Return what the templates show of a step, or of one item of a repeated one."""
-    visit, known = scene.visit, scene.known(row)
+    known = scene.known(row)
     state, items = words.state("step", row["state"]), scene.items(row)
     asked = asks.ask(scene, row)
     runbook = scene.runbook

@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from opsbook.access.tables import access_token, approval, vote
+from opsbook.access.approvals import votes_of
+from opsbook.access.tables import access_token, approval
 from opsbook.audit.tables import entry
 from opsbook.base.database import Transaction
 from opsbook.checks.tables import observation
@@ -188,12 +189,8 @@ def _cut(end: OutputEnd, size: int) -> OutputEnd:
 
 
 def votes(tx: Transaction, approvals: Collection[int]) -> dict[int, list[dict[str, Any]]]:
-    """Return the votes of several approvals, by approval, oldest first."""
-    found: dict[int, list[dict[str, Any]]] = {}
-    mine = sa.select(vote).where(vote.c.approval_id.in_(list(approvals))).order_by(vote.c.id)
-    for row in tx.rows(mine):
-        found.setdefault(row["approval_id"], []).append(row)
-    return found
+    """Return the votes of several approvals, by approval, oldest first, and as whom each voted."""
+    return votes_of(tx, approvals)
 
 
 def entries(

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from opsbook.access import accounts, approvals, approvers, model
+from opsbook.access import accounts, approvals, approvers, links, model
 from opsbook.access.errors import NotApproved, Settled
 from opsbook.base.database import Transaction
 from opsbook.book import Book
@@ -108,7 +108,8 @@ def answered(
 
     Beside their own: ``need`` people, of whom ``given`` have said yes; ``did`` are the accounts
     that answered, ``shut`` the logins that nobody waits for (any more), ``duty`` the persons on
-    duty. Three queries however many rows there are.
+    duty, ``same`` the accounts that are one person with the visitor's. As many queries however many
+    rows there are.
     """
     did = {
         row["id"]: [one["account_id"] for one in votes.get(row["approval_id"] or 0, ())]
@@ -120,6 +121,8 @@ def answered(
     wanted = {one for row in rows for one in (*did[row["id"]], *(row["excluded"] or ()))}
     logins = accounts.logins(tx, sorted(wanted))
     by_id = {book.id: book for book in books}
+    mine = visit.who.account_id
+    same = links.one_person(tx, visit.now, mine) if mine and rows else frozenset()
     duty = {book.id: approvers.on_duty(book, visit.now) for book in books}
     found = []
     for row in rows:
@@ -133,6 +136,7 @@ def answered(
             "did": did[row["id"]],
             "shut": {logins.get(one, "") for one in (*did[row["id"]], *(part or ()))},
             "duty": duty[row["book"]],
+            "same": same,
         }
         found.append({**row, **told})
     return found
@@ -173,13 +177,12 @@ def may_answer(
     """Tell whether the visitor's answer would be taken."""
     who, roles = visit.who, roles_of(row)
     if row["kind"] == "person":
-        return who.account_id not in row.get("did", ()) and _entitled(visit, book, roles)
+        return same(visit, row).isdisjoint(row.get("did", ())) and _entitled(visit, book, roles)
     if row["kind"] != "approval":
         return who.may("runs:write", book)
     try:
-        model.rule(
-            _asked(book, row), _voter(visit, book, roles), _given(votes), "approve", visit.now
-        )
+        voter = _voter(visit, book, row)
+        model.rule(_asked(book, row), voter, approvers.given(votes), "approve", visit.now)
     except (NotApproved, Settled):
         return False
     return True
@@ -201,9 +204,15 @@ def _record(book: Book, row: Mapping[str, Any]) -> bool:
     return row["self_approval"] == "record" and book.self_approval == "record"
 
 
-def _voter(visit: Visit, book: Book, roles: Collection[str]) -> model.Voter:
-    who = visit.who
-    return model.Voter(who.account_id, who.login, True, True, _entitled(visit, book, roles))
+def _voter(visit: Visit, book: Book, row: Mapping[str, Any]) -> model.Voter:
+    who, may = visit.who, _entitled(visit, book, roles_of(row))
+    return model.Voter(who.account_id, who.login, True, True, may, same(visit, row))
+
+
+def same(visit: Visit, row: Mapping[str, Any]) -> frozenset[int]:
+    """Return the accounts that are one person with the visitor's, as ``answered`` found them."""
+    found: frozenset[int] = row.get("same") or frozenset({visit.who.account_id or 0})
+    return found
 
 
 def entitled(visit: Visit, book: Book, row: Mapping[str, Any]) -> bool:
@@ -216,20 +225,16 @@ def _entitled(visit: Visit, book: Book, roles: Collection[str]) -> bool:
     return any(who.holds(one, book) for one in roles) if roles else who.may("runs:write", book)
 
 
-def _given(votes: list[dict[str, Any]]) -> list[model.Vote]:
-    return [model.Vote(one["account_id"], one["decision"]) for one in votes]
-
-
 def excluded(visit: Visit, row: Mapping[str, Any]) -> bool:
     """Tell whether the visitor takes part in what is to be approved."""
-    return visit.who.account_id in (row["excluded"] or ())
+    return not same(visit, row).isdisjoint(row["excluded"] or ())
 
 
 def why_not(visit: Visit, book: Book, row: Mapping[str, Any], votes: list[dict[str, Any]]) -> str:
     """Say why the visitor is not asked, where that is not plain from whom it waits for."""
     say = visit.speech.say
-    mine = any(vote["account_id"] == visit.who.account_id for vote in votes)
-    if mine or visit.who.account_id in row.get("did", ()):
+    mine = any(model.said(one, same(visit, row)) for one in approvers.given(votes))
+    if mine or not same(visit, row).isdisjoint(row.get("did", ())):
         left = max(1, (row["need"] or 1) - row.get("given", 1))
         return visit.speech.say_n(
             "You have answered; %(n)s more person is needed.",

@@ -46,8 +46,8 @@ class Running(WoundClock):
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
 
-    def set(self, to: datetime) -> None:
-        self.ahead += max(timedelta(0), to - self.now())
+    def advance(self, by: timedelta) -> None:
+        self.ahead += by
 
     def earliest(self) -> datetime | None:
         return None
@@ -171,9 +171,11 @@ class People:
     async def until_over(self) -> None:
         """Begin the run, where nobody has, and answer until every run has ended."""
         while True:
-            with contextlib.suppress(OpsbookError, sa.exc.SQLAlchemyError):
+            try:
                 if await self._look():
                     return
+            except (OpsbookError, sa.exc.SQLAlchemyError) as error:  # answered just before, or away
+                print(f"{type(error).__name__}: {error}"[:2000])  # noqa: T201  into this server's log
             await asyncio.sleep(0.02)
 
     async def _look(self) -> bool:

@@ -38,6 +38,7 @@ def environment(
         **(of_target or {}),
         "PATH": ":".join((*programs, PATH)),
         "HOME": str(scratch / "home"),
+        "TMPDIR": str(scratch / "home"),
         "LANG": LANG,
         "TZ": place.book.timezone,
         "OPSBOOK_RUN": str(place.run["id"]),

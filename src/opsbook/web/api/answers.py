@@ -45,6 +45,17 @@ async def reject(ask: Ask, once: OnlyOnce, run_id: Number, asked: AnswerStep) ->
     return await _vote(once, run_id, asked, "reject")
 
 
+@routes.post("/runs/{run_id}/withdraw")
+async def withdraw(ask: Ask, once: OnlyOnce, run_id: Number, asked: AnswerStep) -> RunDetail:
+    """Take your yes to the step the run waits with back, while others are still waited for."""
+
+    def answer(tx: Transaction, now: datetime, book: Book) -> None:
+        approval = waiting(tx, run_id, "approval", asked.step)["approval_id"]
+        approvals.withdraw(tx, now, approval, ask.who, book, note=asked.note)
+
+    return await answered(once, run_id, answer)
+
+
 @routes.post("/runs/{run_id}/confirm")
 async def confirm(ask: Ask, once: OnlyOnce, run_id: Number, asked: AnswerStep) -> RunDetail:
     """Say that the manual step is done."""

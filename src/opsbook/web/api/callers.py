@@ -162,7 +162,8 @@ async def record_refusal(request: Request) -> None:
     app = wired(request)
     route = request.scope.get("route")
     asked = f"{request.method} {PREFIX}{getattr(route, 'path_format', '')}"
-    numbered = ((name, request.path_params.get(f"{name}_id")) for name in ("run", "incident", "account"))
+    nouns = ("run", "incident", "account")
+    numbered = ((name, request.path_params.get(f"{name}_id")) for name in nouns)
     subject = next(
         (f"{name}:{number}" for name, number in numbered if str(number).isdigit()), "api"
     )

@@ -32,7 +32,6 @@ from datetime import timedelta
 from typing import Annotated, Any, Final, TypeVar, cast
 
 from fastapi import Depends, Header, Request, Response
-from sqlalchemy.exc import OperationalError
 
 from opsbook.access import Principal
 from opsbook.base.database import Transaction
@@ -45,11 +44,8 @@ LONGEST_KEY: Final = 200
 KEPT: Final = timedelta(days=7)
 REPLAYED: Final = "Idempotency-Replayed"
 
-DEADLOCK: Final = "40P01"
-TRIES: Final = 3
 
 Told = TypeVar("Told", bound=Shape)
-Result = TypeVar("Result")
 Key = Annotated[
     str | None,
     Header(
@@ -106,7 +102,7 @@ class Once:
             KeyUsed: the key belongs to another request.
         """
         if self.key is None:
-            return await self._write(work)
+            return await self.ask.app.database.write(work)
 
         def write(tx: Transaction) -> Response:
             if (row := self._known(tx)) is not None:
@@ -115,7 +111,7 @@ class Once:
             where = location(told) if location is not None else ""
             return self._keep(tx, told, where)
 
-        return cast("Told", await self._write(write))
+        return cast("Told", await self.ask.app.database.write(write))
 
     async def secret(self, work: Callable[[Transaction], Told]) -> Told:
         """Do work whose answer holds a secret: it is told once, and never kept.
@@ -124,7 +120,7 @@ class Once:
             Conflict: it was done already; what it told then is nowhere any more.
         """
         if self.key is None:
-            return await self._write(work)
+            return await self.ask.app.database.write(work)
 
         def write(tx: Transaction) -> Told:
             if self._known(tx) is not None:
@@ -136,7 +132,7 @@ class Once:
             store.settle_answer(tx, self.key or "", self.status, "", "")
             return told
 
-        return await self._write(write)
+        return await self.ask.app.database.write(write)
 
     async def then(
         self, work: Callable[[Transaction], int], tell: Callable[[int], Awaitable[Told]],
@@ -149,7 +145,7 @@ class Once:
         what the number is of, with a brace pair for it.
         """
         if self.key is None:
-            return await tell(await self._write(work))
+            return await tell(await self.ask.app.database.write(work))
         key = self.key
 
         def write(tx: Transaction) -> int | Response:
@@ -159,7 +155,7 @@ class Once:
             store.settle_answer(tx, key, self.status, place.format(number), "")
             return number
 
-        done = await self._write(write)
+        done = await self.ask.app.database.write(write)
         if isinstance(done, Response):
             return cast("Told", done)
         return await self._told(await tell(done), place.format(done))
@@ -177,7 +173,7 @@ class Once:
             await do()
             return await tell()
         key = self.key
-        row = await self._write(self._known)
+        row = await self.ask.app.database.write(self._known)
         if row is not None and row["status"]:
             return cast("Told", _replay(row))
         if row is None or not await was_done():
@@ -185,22 +181,12 @@ class Once:
                 await do()
             except BaseException:
                 if row is None:
-                    await self._write(lambda tx: store.drop_answer(tx, key))
+                    await self.ask.app.database.write(lambda tx: store.drop_answer(tx, key))
                 raise
         return await self._told(await tell(), place)
 
-    async def _write(self, work: Callable[[Transaction], Result]) -> Result:
-        """Write; once more where two servers' transactions waited for each other and one lost."""
-        for _ in range(TRIES):
-            try:
-                return await self.ask.app.database.write(work)
-            except OperationalError as error:
-                if getattr(error.orig, "sqlstate", "") != DEADLOCK:
-                    raise
-        return await self.ask.app.database.write(work)
-
     async def _told(self, told: Told, place: str) -> Told:
-        kept = await self._write(lambda tx: self._keep(tx, told, place))
+        kept = await self.ask.app.database.write(lambda tx: self._keep(tx, told, place))
         return cast("Told", kept)
 
     def _known(self, tx: Transaction) -> dict[str, Any] | None:

@@ -107,6 +107,8 @@ def describe() -> dict[str, Any]:
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     components["schemas"].update(schema.pop("$defs", {}), Problem=schema)
+    for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which is never sent
+        components["schemas"].pop(unused, None)
     made["security"] = [{"token": []}]
     for path, operations in made["paths"].items():
         for method, operation in operations.items():

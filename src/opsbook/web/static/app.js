@@ -49,7 +49,11 @@
         if (old.dataset?.attempt && fresh.dataset) return Number(fresh.dataset.end) > Number(old.dataset.end);
         return true;
       },
-      beforeAttributeUpdated: (name, node) => !(name === "open" && touched.has(node)),
+      // What somebody opened or closed stays so, and output that was followed does not fold away.
+      beforeAttributeUpdated: (name, node, how) =>
+        !(name === "open" && (touched.has(node) || (how === "remove" && node.classList.contains("written")))) &&
+        !(node.dataset.follow && (name === "hidden" || name === "aria-pressed")) &&
+        name !== "data-still",
     },
   };
   let pressed = false;
@@ -141,7 +145,7 @@
       if (!box) return true;
       const end = Number(box.dataset.end);
       if (piece.end <= end) return false;
-      const low = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
+      const low = !box.dataset.still && (box.dataset.still === "" || box.scrollHeight - box.scrollTop - box.clientHeight < 24);
       // Escaped and marked up by the server; it begins with the open line anew.
       box.querySelector(":scope > .open")?.remove();
       box.insertAdjacentHTML("beforeend", piece.html);
