@@ -44,6 +44,7 @@ def shaped(
     for one in listed:
         one["of_several"] = shared[one["title"]] > 1
     asked = outlook.first_ask(listed)
+    trouble = _trouble(now)
     runbook = now.runbook
     risk = runbook.risk if runbook is not None else ""
     main = [one for one in listed if one["phase"] == "main"]
@@ -57,7 +58,8 @@ def shaped(
         "sentence": outlook.sentence(now, listed),
         "asked": asked,
         "asks_me": asked["key"] if asked is not None and asked["mine"] else "",
-        "trouble": _trouble(now),
+        "trouble": trouble,
+        "above": [one["key"] for one in (asked, trouble) if one is not None],
         "progress": f"{sum(one['state'] in OVER for one in main)}/{len(main)}",
         "cause": cause(visit, row, names),
         "params": [

@@ -26,6 +26,8 @@ Decision = Literal["retry", "skip", "fail", "stop"]
 DECISIONS: Final[dict[str, Decision]] = {
     "retry": "retry", "skip": "skip", "fail": "fail", "stop": "stop",
 }  # fmt: skip
+STORY: Final = 400
+"""Entries of its story that a run's page shows, the newest ones."""
 
 
 @router.get("/runs/{run_id}")
@@ -35,9 +37,10 @@ async def detail(visit: Visitor, run_id: Number) -> Response:
     def read(tx: Transaction) -> dict[str, Any]:
         row, book = find(tx, visit, run_id)
         names = sentences.Names(tx, visit.speech, visit.kept.app.library)
-        story = store.story_of_run(tx, run_id)
+        story = store.story_of_run(tx, run_id, STORY)
         return {
             "run": journal.shaped(tx, visit, book, row, names),
+            "cut": len(story) >= STORY,
             "story": sentences.story(
                 visit.speech, story, names, ZoneInfo(book.timezone), visit.now
             ),

@@ -324,8 +324,14 @@ def story(
     now: datetime,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return entries as the timeline of an incident or a run."""
-    told = [one for one in entries if one["action"] not in QUIET]
+    told = [one for one in entries if one["action"] not in QUIET and not _of_an_item(one)]
     return lines(speech, told, names, zone, now)
+
+
+def _of_an_item(entry: Mapping[str, Any]) -> bool:
+    """Whether it says that an item of a repeated step is done: a thousand of them are one step."""
+    step = str((entry["data"] or {}).get("step", ""))
+    return entry["action"] == "step.succeeded" and step.endswith("]")
 
 
 def lines(

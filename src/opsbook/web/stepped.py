@@ -130,7 +130,10 @@ def _waits_for(scene: Scene, row: Row, wait: Row) -> Any:
     if data.get("again") == "day":
         return ""
     if wait["kind"] == "run":
-        return visit.speech.say("waits for the run that it started")
+        number = data.get("run")
+        told = visit.speech.say("run %(id)s", id=number)
+        link = Markup('<a href="/runs/{}">{}</a>').format(number, told)
+        return visit.html("waits for %(run)s to end", run=link)
     if wait["kind"] == "time":
         window = data.get("window")
         said = N_("waits for the window %(window)s, until %(at)s") if window else N_(
@@ -196,7 +199,9 @@ def _attempt(scene: Scene, row: Row, one: Row, count: int) -> dict[str, Any]:
     if count != 1 and one["ended_at"] is not None:
         told.append(words.fine_span(scene.visit.speech, one["ended_at"] - one["intended_at"]))
     dropped = one["bytes_dropped"]
-    shows = row["state"] not in {"succeeded", "skipped"} or row["effect"] == "read"
+    known = scene.known(row)
+    saves = known is not None and known.save is not None  # shown by itself, and the same once more
+    shows = row["state"] not in {"succeeded", "skipped"} or (row["effect"] == "read" and not saves)
     return {
         **one,
         "text": ansi.render(tail.text) if tail is not None else "",

@@ -308,15 +308,18 @@ def states_now(tx: Transaction, threads: Collection[str]) -> dict[str, str]:
     return {f"incident:{row['id']}": row["state"] for row in tx.rows(query)}
 
 
-def story_of_run(tx: Transaction, run_id: int) -> list[dict[str, Any]]:
-    """Return what the audit says of a run, oldest first, whichever story it is part of."""
+def story_of_run(tx: Transaction, run_id: int, limit: int = 400) -> list[dict[str, Any]]:
+    """Return the newest of what the audit says of a run, oldest first, whichever story it is of.
+
+    That a step began is left out: what became of it is an entry too.
+    """
     mine = (entry.c.subject == f"run:{run_id}") | (entry.c.thread == f"run:{run_id}")
     asked = sa.select(approval.c.id).where(approval.c.subject == f"run:{run_id}")
     votes_on = sa.literal("approval:").concat(sa.cast(approval.c.id, sa.Text))
     subjects = sa.select(votes_on).where(approval.c.id.in_(asked))
-    return tx.rows(
-        sa.select(entry).where(mine | entry.c.subject.in_(subjects)).order_by(entry.c.id).limit(300)
-    )
+    told = (mine | entry.c.subject.in_(subjects)) & (entry.c.action != "step.started")
+    rows = tx.rows(sa.select(entry).where(told).order_by(entry.c.id.desc()).limit(limit))
+    return rows[::-1]
 
 
 def last_runs(tx: Transaction, book: str) -> dict[str, dict[str, Any]]:

@@ -19,7 +19,7 @@ from tests.runs.matrix.moments import Moment, Victim, Write
 from tests.runs.matrix.plan import ITEMS, Mode
 from tests.support.runs import open_folder
 
-PATIENCE: Final = 90.0
+PATIENCE: Final = 110.0
 HELD_FOR: Final = 0.3
 REPEATED: Final = ("many", "undo-many")
 SQLITE: Final[tuple[frozenset[Victim], ...]] = (

@@ -77,7 +77,16 @@ class Cluster:
         return self.process.pid
 
     async def start(self) -> None:
-        """Start it, and wait until it answers; after a death it first reads its log again."""
+        """Start it, and wait until it answers; after a death it first reads its log again.
+
+        It refuses for as long as a backend of the one before still holds its memory.
+        """
+        async with asyncio.timeout(START_WITHIN):
+            while not await self._answers():
+                await asyncio.sleep(0.1)
+
+    async def _answers(self) -> bool:
+        """Start the postmaster; whether it came up."""
         assert self.process is None or self.process.poll() is not None
         settings = {"unix_socket_directories": str(self.folder), **self.settings}
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -88,13 +97,12 @@ class Cluster:
                 preexec_fn=servers._stop_with_parent(signal.SIGINT),  # noqa: PLW1509
                 **servers._unprivileged(),
             )  # fmt: skip
-        async with asyncio.timeout(START_WITHIN):
-            while True:
-                try:
-                    return psycopg.connect(Postgres(self.folder).url("postgres")).close()
-                except psycopg.OperationalError:
-                    assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
-                    await asyncio.sleep(0.02)
+        while self.process.poll() is None:
+            with contextlib.suppress(psycopg.OperationalError):
+                psycopg.connect(Postgres(self.folder).url("postgres")).close()
+                return True
+            await asyncio.sleep(0.02)
+        return False
 
     async def gone(self) -> None:
         """Wait for its end."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
+import structlog
 
 from opsbook import audit, runs
 from opsbook.access import Principal, approvals
@@ -74,6 +75,7 @@ def live(life: Life) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115, PTH123
+    structlog.configure(processors=[structlog.processors.KeyValueRenderer()])  # no traceback: time
     rubbish.LOOK_EVERY_S, rubbish.QUIET_S = 0.05, 0.05  # type: ignore[misc]
     asyncio.run(_live(life))
 
