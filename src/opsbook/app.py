@@ -28,7 +28,7 @@ from opsbook.base.clock import Clock, SystemClock
 from opsbook.base.database import Database, Transaction, sqlite_url
 from opsbook.base.errors import StartError
 from opsbook.base.hub import Hub
-from opsbook.base.lease import Lease
+from opsbook.base.lease import RENEW_EVERY, Lease
 from opsbook.base.logs import close_log, open_log
 from opsbook.base.loops import Loops
 from opsbook.book import Book, BookError, Vocabulary, load, read_folder
@@ -192,7 +192,8 @@ class App:
             database, library, loops, self.clock, self.scheduler, self.places, self.spawner,
             self.lease, self.hub, secrets=known,
         )  # fmt: skip
-        self._loop("lease", self._hold, deciding=False)
+        # At its own pace after an outage too: a standby that came back sooner would take over.
+        self.loops.add("lease", self._hold, deciding=False, slowest=RENEW_EVERY)
         self._loop("seal", self._seal, "audit")
         self._loop("rules", self.rules.tick, "checks", "books")
         hooks = Hooks(library, self.url, known)

@@ -92,7 +92,7 @@ def test_a_run_is_approved_confirmed_and_followed_through_its_waits(shop):
     assert following.returncode == 0
     assert [line for line in out.splitlines() if not line.startswith("──")] == ["before", "applied"]
     shown = shop.call("runs", "show", run)
-    assert "succeeded" in shown.out
+    assert "Succeeded after" in shown.out
     assert "approved by lead" in shown.out
 
 

@@ -58,7 +58,8 @@ def test_a_password_in_a_contact_is_remarked_on_and_not_repeated(tmp_path):
 
 
 def test_a_webhook_that_is_not_signed_is_remarked_on(tmp_path):
-    hook = "webhooks:\n  bot: {title: Bot, url: 'https://bot.example.org/', events: [run.failed]MORE}\n"
+    told = "title: Bot, url: 'https://bot.example.org/', events: [run.failed]MORE"
+    hook = f"webhooks:\n  bot: {{{told}}}\n"
     (tmp_path / "book.yaml").write_text(BOOK)
     (tmp_path / "webhooks.yaml").write_text(hook.replace("MORE", ""))
     assert "an unsigned webhook: bot (webhooks.yaml:2)" in call("validate", tmp_path).out

@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 import uvicorn
 
 from opsbook import audit, runs
-from opsbook.access import approvals, sessions
+from opsbook.access import approvals, sessions, tokens
 from opsbook.base.database import Transaction
 from opsbook.book import Book, load
 from opsbook.revisions import Revisions
@@ -52,6 +53,11 @@ def runbook(id: str, ko: str, en: str, body: str, head: str = "") -> str:
     return f"---\nid: {id}\ntitle: {{ko: {ko}, en: {en}}}\n{head}---\n{body}"
 
 
+KEYS = """lock: keys
+params:
+  api_key: {secret: true, required: true}
+  service: {choices: [payments, storefront]}
+"""
 BOOKS: dict[str, str] = {
     "deploy": runbook("deploy", "모델 롤링 업데이트", "Roll the model out", """
 ## 1. 지금 값 기록
@@ -150,7 +156,7 @@ echo 41210
 ```
 ## 만들기
 ```bash {#build on-fail=stop}
-echo "building $count"; test -e "$OPSBOOK_WORK/mended" || { echo "index: out of memory" >&2; exit 9; }
+echo "building $count"; test -e "$OPSBOOK_WORK/mended" || { echo "out of memory" >&2; exit 9; }
 ```
 ## 확인
 ```bash {#verify effect=read}
@@ -183,7 +189,8 @@ true
     "long": runbook("long", "로그 수집", "Collect the logs", r"""
 ## 모으기
 ```bash {#collect effect=read}
-for n in $(seq 1 1000); do printf '\033[3%dm%04d\033[0m collected \033[1m/var/log/shop/%04d.log\033[0m\n' $((n % 6 + 1)) $n $n; done
+for n in $(seq 1 1000); do
+  printf '\033[3%dm%04d\033[0m collected \033[1m/var/log/shop/%04d.log\033[0m\n' $((n % 6 + 1)) $n $n; done
 ```
 ## 세기
 ```bash {#count effect=read save=lines}
@@ -203,7 +210,7 @@ true
     "secret": runbook("secret", "API 키 갱신", "Renew the API key", """
 ## 새 키 만들기
 ```bash {#make save=fresh secret}
-echo new-key-value
+printf 'new-key-%s' value
 ```
 ## 알리기
 ```bash {#tell effect=read save=owner}
@@ -213,7 +220,7 @@ echo "team-payments"
 ```bash {#check}
 exit 4
 ```
-""", "lock: keys\nparams:\n  api_key: {secret: true}\n  service: {choices: [payments, storefront]}\n"),
+""", KEYS),
 }  # fmt: skip
 
 
@@ -256,6 +263,14 @@ class Site:
         account = who.account_id or 0
         opened = await self.stage.write(lambda tx: sessions.open(tx, now, account, "a test"))
         return opened[0]
+
+    async def token(self, login: str) -> str:
+        """Make a personal token that may do all its person may, for the command line."""
+        who, now = await self.stage.person(login), self.stage.clock.now()
+        scopes = ["read", "run", "approve"]
+        return await self.stage.write(
+            lambda tx: tokens.create(tx, now, who.account_id, "a test", scopes, timedelta(days=1))
+        )
 
     async def enter(self, login: str = "operator", language: str = "en") -> Visitor:
         """Let somebody in, without JavaScript."""
@@ -364,6 +379,7 @@ async def look() -> None:
             print(site.url)  # noqa: T201
             for login in ("operator", "deputy", "officer", "auditor", "viewer"):
                 print(login, await site.session(login))  # noqa: T201
+            print("token", await site.token("deputy"))  # noqa: T201
             for name, number in site.runs.items():
                 print("run", name, number, flush=True)  # noqa: T201
             await stop.wait()

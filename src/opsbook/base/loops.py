@@ -15,6 +15,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 
@@ -22,6 +23,7 @@ from opsbook.base.clock import Clock, WoundClock
 from opsbook.base.errors import Bug
 
 Tick = Callable[[datetime], Awaitable[datetime | None]]
+SLOWEST: Final = timedelta(minutes=1)
 log = structlog.get_logger("opsbook.loops")
 
 
@@ -32,6 +34,7 @@ class Loop:
     name: str
     tick: Tick
     deciding: bool = True
+    slowest: timedelta = SLOWEST
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     parked: bool = False
     failures: int = 0
@@ -51,9 +54,11 @@ class Loops:
         self._moved = asyncio.Event()
         self._stopping = False
 
-    def add(self, name: str, tick: Tick, *, deciding: bool = True) -> Callable[[], None]:
-        """Add a loop; return the call that wakes it."""
-        loop = Loop(name, tick, deciding)
+    def add(
+        self, name: str, tick: Tick, *, deciding: bool = True, slowest: timedelta = SLOWEST
+    ) -> Callable[[], None]:
+        """Add a loop; return the call that wakes it. ``slowest``: its longest pause after errors."""
+        loop = Loop(name, tick, deciding, slowest)
         self.loops[name] = loop
         return lambda: self.wake(name)
 
@@ -98,7 +103,8 @@ class Loops:
                     loop.failures += 1
                     loop.error = f"{type(error).__name__}: {error}"
                     log.exception("loop failed", loop=loop.name, failures=loop.failures)
-                    due = self.clock.now() + timedelta(seconds=min(60, 2 ** min(loop.failures, 6)))
+                    pause = min(loop.slowest, timedelta(seconds=2 ** min(loop.failures, 6)))
+                    due = self.clock.now() + pause
             if not loop.wake.is_set():
                 loop.parked = True
                 self._moved.set()

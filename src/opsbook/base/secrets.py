@@ -17,7 +17,6 @@ import itertools
 import json
 import os
 import re
-import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -126,7 +125,6 @@ def spellings(value: str) -> Iterator[str]:
     yield html.escape(fit)
     yield html.escape(fit).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
     yield html.escape(fit).replace("&#x27;", "&apos;")
-    yield shlex.quote(fit)
     yield fit.replace("'", "'\"'\"'")
     yield fit.replace("'", "'\\''")
     yield re.sub(r'([\\"$`])', r"\\\1", fit)

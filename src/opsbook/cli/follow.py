@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -17,6 +18,18 @@ from opsbook.cli import output, server, waits, words
 FINISHED = {"succeeded", "failed", "cancelled"}
 PATIENCE = 30.0
 PAUSE = 0.5
+
+
+@dataclass(frozen=True)
+class Only:
+    """What somebody wants to read: one step, one try of it, or with neither everything."""
+
+    step: str | None = None
+    attempt: int | None = None
+
+    def has(self, piece: dict[str, Any]) -> bool:
+        """Whether a piece of output is wanted."""
+        return self.step in (None, piece["step"]) and self.attempt in (None, piece["attempt"])
 
 
 class View(Protocol):
@@ -38,29 +51,40 @@ class View(Protocol):
 class Screen:
     """Shows a run to a person: a line per step, its output under it, and what is waited for."""
 
-    def __init__(self, only: str | None = None, *, steps: bool = False) -> None:
-        self.only = only
+    def __init__(self, only: Only | None = None, *, steps: bool = False) -> None:
+        self.only = only or Only()
         self.steps = steps
         self._heading: tuple[str, int] | None = None
-        self._told: dict[int, str] = {}
+        self._told: dict[int, tuple[str, int]] = {}
+        self._known: dict[str, dict[str, Any]] = {}
         self._fresh = True
 
     def step(self, step: dict[str, Any]) -> None:
-        """Write the step's line when it begins and when it ends."""
-        if not self.steps or self._told.get(step["position"]) == step["state"]:
+        """Write the step's line when it begins, when it is tried again and when it ends.
+
+        That it waits is told with what it waits for, and that a list of items goes on by its items.
+        """
+        self._known[step["key"]] = step
+        now = (step["state"], len(step["attempts"]))
+        if not self.steps or self._told.get(step["position"]) == now:
             return
-        self._told[step["position"]] = step["state"]
+        before = self._told.get(step["position"])
+        self._told[step["position"]] = now
+        if step["state"] == "waiting" or (before and before[0] == "waiting" and _resting(step)):
+            return
         self._end_line()
         name = output.clean(step["title"] or step["key"])
         if step["attempts"]:
             self._heading = (step["key"], step["attempts"][-1]["number"])
         more = " · ".join(filter(None, (took(step), output.clean(step["message"]))))
         ended = f"  {output.faint(more)}" if step["finished_at"] else ""
-        output.say(f"{output.glyph(step['state'])} {name}{ended}")
+        tries = len(step["attempts"])
+        again = words.ATTEMPT.format(n=tries) if tries > 1 and not ended else ""
+        output.say(f"{output.glyph(step['state'])} {name}{again}{ended}")
 
     def output(self, piece: dict[str, Any]) -> None:
         """Write output as it is, under a line that names whose it is."""
-        if self.only not in (None, piece["step"]):
+        if not self.only.has(piece):
             return
         heading = (piece["step"], piece["attempt"])
         if heading != self._heading:
@@ -74,9 +98,9 @@ class Screen:
 
     def run(self, run: dict[str, Any]) -> None:
         """Write what the run waits for."""
-        if run["waits"] and self.only is None:
+        if run["waits"] and self.only.step is None:
             self._end_line()
-            waits.show(run, aside=not self.steps)
+            waits.show(run, aside=not self.steps, steps=self._known)
 
     def close(self) -> None:
         """Leave the cursor at the beginning of a line."""
@@ -91,15 +115,15 @@ class Screen:
 class Lines:
     """Hands each piece of output to a script, one JSON object a line."""
 
-    def __init__(self, only: str | None = None) -> None:
-        self.only = only
+    def __init__(self, only: Only | None = None) -> None:
+        self.only = only or Only()
 
     def step(self, step: dict[str, Any]) -> None:
         """Steps are not output."""
 
     def output(self, piece: dict[str, Any]) -> None:
         """Write the piece."""
-        if self.only in (None, piece["step"]):
+        if self.only.has(piece):
             output.as_json_line(piece)
 
     def run(self, run: dict[str, Any]) -> None:
@@ -159,6 +183,11 @@ def took(one: dict[str, Any]) -> str:
     ended = output.moment(one["finished_at"]) or datetime.now(UTC)
     seconds = (ended - began).total_seconds()
     return f"{seconds:.1f} s" if seconds < 10 else output.span(ended - began)
+
+
+def _resting(step: dict[str, Any]) -> bool:
+    """Whether a step is between two tries, and nothing of it moves yet."""
+    return bool(step["state"] == "pending")
 
 
 def _asks(run: dict[str, Any]) -> bool:

@@ -30,7 +30,7 @@ def params(
     for one in given:
         name, separator, value = one.partition("=")
         if not name or (not separator and name not in secret):
-            raise click.UsageError(words.BAD_PARAM.format(given=one if not separator else name))
+            raise click.UsageError(words.BAD_PARAM.format(given=one))
         if name in told:
             raise click.UsageError(words.PARAM_TWICE.format(name=name))
         told[name] = value if separator else None

@@ -112,21 +112,31 @@ def shorten(text: str, width: int) -> str:
 def table(
     heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()
 ) -> None:
-    """Write rows in columns; at a terminal the last column is cut instead of wrapped.
+    """Write rows in columns under their heads; at a terminal the last one is cut, not wrapped.
 
     ``right`` are the columns whose text ends at the same place: numbers with their unit.
     """
+    _columns(list(heads), rows, set(right))
+
+
+def rows(lines: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:
+    """Write rows in columns as `table` does, where what they are is plain without heads."""
+    _columns(None, lines, set(right))
+
+
+def _columns(heads: list[str] | None, rows: Iterable[Sequence[str]], ends: set[int]) -> None:
     lines = [[clean_cell(text) for text in row] for row in rows]
     if not lines:
         return
-    widths = [max(cells(line[at]) for line in (list(heads), *lines)) for at in range(len(heads))]
+    every = [heads, *lines] if heads is not None else lines
+    widths = [max(cells(line[at]) for line in every) for at in range(len(lines[0]))]
     room = shutil.get_terminal_size().columns - sum(widths[:-1]) - 2 * (len(widths) - 1)
     if sys.stdout.isatty() and room >= 10:
         widths[-1] = min(widths[-1], room)
         for line in lines:
             line[-1] = shorten(line[-1], room)
-    ends = set(right)
-    say(faint(_line(list(heads), widths, ends)))
+    if heads is not None:
+        say(faint(_line(heads, widths, ends)))
     for line in lines:
         say(_line(line, widths, ends))
 

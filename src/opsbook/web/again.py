@@ -41,11 +41,12 @@ async def form(
 async def rerun(visit: Visitor, run_id: Number) -> Response:
     """Start it again; everything that is wrong with the form is shown at once."""
 
-    def look(tx: Transaction) -> tuple[Book, Runbook]:
+    def look(tx: Transaction) -> tuple[Book, Runbook, dict[str, str]]:
         row, book = find(tx, visit, run_id)
-        return book, _runbook(book, row)
+        runbook = _runbook(book, row)
+        return book, runbook, _kept(runbook, row)
 
-    book, runbook = await visit.kept.app.database.read(look)
+    book, runbook, kept = await visit.kept.app.database.read(look)
     given = await startform._given(visit, runbook)
     step, reason = forms.text(given.raw, "step"), forms.text(given.raw, "reason")
     key = f"{visit.who.actor}/{given.raw['once'][:80]}" if given.raw.get("once") else None
@@ -54,8 +55,9 @@ async def rerun(visit: Visitor, run_id: Number) -> Response:
 
     def write(tx: Transaction) -> int:
         return runs.rerun(
-            tx, visit.now, run_id, visit.who, book, step or None, reason, given.params, sealer, key
-        )
+            tx, visit.now, run_id, visit.who, book, step or None, reason,
+            {**_cleared(runbook, kept), **given.params}, sealer, key,
+        )  # fmt: skip
 
     try:
         if runbook.risk == "dangerous" and forms.text(given.raw, "named") != runbook.id:
@@ -64,6 +66,11 @@ async def rerun(visit: Visitor, run_id: Number) -> Response:
     except (Invalid, Conflict) as error:
         return await _page(visit, run_id, step, given, error)
     return pages.go(visit, f"/runs/{made}", "rerun")
+
+
+def _cleared(runbook: Runbook, kept: Mapping[str, str]) -> dict[str, str]:
+    """What a field that was emptied comes to: its default, and not what the run before had."""
+    return {name: runbook.params[name].default or "" for name, value in kept.items() if value}
 
 
 def _runbook(book: Book, row: Mapping[str, Any]) -> Runbook:

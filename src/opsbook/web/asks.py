@@ -11,13 +11,20 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from opsbook.access import model
 from opsbook.base.quantities import format_quantity
 from opsbook.web import ansi, sayings, waiting, words
 from opsbook.web.i18n import N_
 from opsbook.web.scene import Row, Scene
 
 ACTS: Final = {"approval": "approve", "person": "confirm", "decision": "decide"}
+EXCLUDED: Final = {
+    "started": N_("%(who)s started it and may not approve."),
+    "triggered": N_("It runs because of %(who)s, who may not approve."),
+    "edited": N_("%(who)s set its parameters and may not approve."),
+    "authored": N_("%(who)s wrote this revision and may not approve."),
+    "steers": N_("%(who)s steers it and may not approve."),
+}
+"""Why somebody is left out, by the keys of ``access.model.BECAUSE``."""
 MOST_FILES: Final = 20
 TAIL: Final = 1_200
 """Characters of what a failed step wrote that stand beside the question, or at the top."""
@@ -47,6 +54,8 @@ def ask(scene: Scene, step: Row) -> dict[str, Any] | None:
         "excluded": _excluded(scene, wait),
         "mine": mine,
         "oneself": mine and kind == "approval" and waiting.excluded(visit, wait),
+        "withdraw": kind == "approval"
+        and any(_yes_of(one, visit.who.account_id) for one in votes),
         "why_not": "" if mine else waiting.why_not(visit, book, wait, votes),
         "choices": list(_choices(scene, step, wait)),
         "attach": attaching(scene, step),
@@ -113,6 +122,10 @@ def _answer(scene: Scene, said: str, row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _yes_of(vote: Mapping[str, Any], account_id: int | None) -> bool:
+    return vote["decision"] == "approve" and vote["account_id"] == account_id
+
+
 def _excluded(scene: Scene, wait: Row) -> list[str]:
     """Say of everybody who is left out why, unless the book lets them approve on record."""
     if wait["kind"] != "approval" or not wait["excluded"]:
@@ -122,9 +135,8 @@ def _excluded(scene: Scene, wait: Row) -> list[str]:
     speech, because = scene.visit.speech, wait["excluded_because"] or {}
     return [
         speech.say(
-            "not %(who)s: %(why)s",
+            EXCLUDED.get(because.get(str(one), "started"), EXCLUDED["started"]),
             who=scene.names.of(f"account:{one}"),
-            why=sayings.told(speech, model.because(because.get(str(one), "started"))),
         )
         for one in wait["excluded"]
     ]

@@ -63,7 +63,8 @@ def cancel_says(scene: Scene) -> str:
         stays = say("The book says that nothing is rolled back at this step.")
         return f"{told} {stays} {asks.finally_(scene)}".strip()
     if not any(one["started_at"] for one in scene.phase("main")):
-        return f"{told} {say('Nothing has begun, so nothing is undone.')}"
+        nothing = say("Nothing has begun, so nothing is undone.")
+        return f"{told} {nothing}"
     return f"{told} {asks.aftermath(scene)}".strip()
 
 

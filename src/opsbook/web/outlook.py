@@ -39,7 +39,8 @@ def _so_far(scene: Scene) -> str:
         failed = row["ending"] == "failed"
         told = _why(scene) if failed else say("It is cancelled.")
         undoes = any(one["state"] not in stepped.OVER for one in scene.undoing())
-        return f"{told} {say('It is being rolled back.')}" if row["undo"] and undoes else told
+        rolling = say("It is being rolled back.")
+        return f"{told} {rolling}" if row["undo"] and undoes else told
     return say("It is being cancelled.") if row["cancelling"] else ""
 
 

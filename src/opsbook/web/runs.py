@@ -78,6 +78,19 @@ async def reject(visit: Visitor, run_id: Number, step_key: str) -> Response:
     return await _vote(visit, run_id, step_key, "reject")
 
 
+@router.post("/runs/{run_id}/steps/{step_key}/withdraw")
+async def withdraw(visit: Visitor, run_id: Number, step_key: str) -> Response:
+    """Take one's own yes back, while others are still waited for."""
+    fields = await visit.form()
+    asked = _asked(fields)
+
+    def answer(tx: Transaction, book: Book) -> None:
+        _belongs(tx, run_id, asked)
+        approvals.withdraw(tx, visit.now, asked, visit.who, book, forms.text(fields, "note"))
+
+    return await _answer(visit, run_id, fields, "withdrawn", answer)
+
+
 @router.post("/runs/{run_id}/steps/{step_key}/confirm")
 async def confirm(visit: Visitor, run_id: Number, step_key: str) -> Response:
     """Say that a manual step was done."""
@@ -144,15 +157,12 @@ async def _vote(
     visit: Visit, run_id: int, step_key: str, decision: Literal["approve", "reject"]
 ) -> Response:
     fields = await visit.form()
-    asked, note = fields.get("approval", ""), forms.text(fields, "note")
-    if not asked.isdigit():
-        raise Invalid("The form names no approval.", remedy="Reload the page.")
+    asked, note = _asked(fields), forms.text(fields, "note")
 
     def answer(tx: Transaction, book: Book) -> Any:
-        if approvals.require(tx, int(asked))["subject"] != f"run:{run_id}":
-            raise NotFound(f"Run {run_id} does not ask for approval {asked}.")
+        _belongs(tx, run_id, asked)
         return approvals.decide(
-            tx, visit.now, int(asked), visit.who, book, decision, note,
+            tx, visit.now, asked, visit.who, book, decision, note,
             seen=fields.get("seen") or None,
         )  # fmt: skip
 
@@ -162,9 +172,21 @@ async def _vote(
     except Refused as error:
         refused = error
         await visit.write(
-            lambda tx: approvals.record_refusal(tx, visit.now, int(asked), visit.who, refused)
+            lambda tx: approvals.record_refusal(tx, visit.now, asked, visit.who, refused)
         )
         raise
+
+
+def _asked(fields: dict[str, str]) -> int:
+    asked = fields.get("approval", "")
+    if not asked.isdigit():
+        raise Invalid("The form names no approval.", remedy="Reload the page.")
+    return int(asked)
+
+
+def _belongs(tx: Transaction, run_id: int, approval_id: int) -> None:
+    if approvals.require(tx, approval_id)["subject"] != f"run:{run_id}":
+        raise NotFound(f"Run {run_id} does not ask for approval {approval_id}.")
 
 
 async def _answer(

@@ -65,7 +65,9 @@ PATTERNS: Final[Mapping[str, str]] = {
     "run.cancelled": N_("%(it)s was cancelled. %(reason)s"),
     "run.resumed": N_("%(who)s let %(it)s go on where it had failed:"),
     "run.rerun": N_("%(who)s started %(it)s as a repetition of run %(of)s:"),
-    "run.rerun.from": N_("%(who)s started %(it)s as a repetition of run %(of)s, from “%(from)s” on:"),
+    "run.rerun.from": N_(
+        "%(who)s started %(it)s as a repetition of run %(of)s, from “%(from)s” on:"
+    ),
     "run.taken_over": N_("%(who)s took %(it)s over."),
     "run.commented": N_("%(who)s wrote about %(it)s:"),
     "run.cancel_requested": N_("%(who)s asked to cancel %(it)s."),

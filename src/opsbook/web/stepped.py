@@ -1,4 +1,4 @@
-"""One step of a run as pages show it: its state, its tries and what they wrote, its items, its text.
+"""One step of a run as pages show it: its state, its tries with their output, its items, its text.
 
 A step that is done takes one line. One that is under way, has failed or asks shows all there is to
 know without a click, and one that is to come says when, where that is known.

@@ -35,6 +35,7 @@ from tests.support.runs import START, Stage
 
 GENERATION: Final = timedelta(seconds=30)
 CLEAN_WITHIN: Final = 10.0
+PAUSE: Final = timedelta(seconds=0.5)  # of loops that found no database
 
 
 class Running(WoundClock):
@@ -86,6 +87,8 @@ async def _live(life: Life) -> None:
     stage.hub.on("audit", stage.loops.add("seal", sealer.tick))  # type: ignore[arg-type]
     watch = Watch(life.moment, lambda moment: _strike(moment, stage, life))
     async with stage:
+        for loop in stage.loops.loops.values():
+            loop.slowest = PAUSE
         people = [await stage.person(one) for one in ("operator", "officer")]
         await stage.publish(made())
         watch.arm(stage.database)
