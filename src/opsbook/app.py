@@ -111,6 +111,7 @@ class App:
         url = settings.database or sqlite_url(self.places.database)
         self.database = Database(url, self.hub.touch)
         self.library = Library(self.database, vocabulary())
+        self.known = Known(self.library, self.places, url)
         self.server_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self.lease = Lease(self.database, self.server_id)
         self.loops = Loops(self.clock, lambda: self.lease.held)
@@ -148,7 +149,7 @@ class App:
     async def _start(self) -> None:
         stack = self._stack
         stack.enter_context(_only_one(self.places.data))
-        handler = open_log(self.places.log)
+        handler = open_log(self.places.log, self.known)
         stack.callback(close_log, handler)
         listener = stack.enter_context(_listen(self.settings.listen))
         self.address = listener.getsockname()[:2]
@@ -183,7 +184,7 @@ class App:
         host, port = self.address
         facts = Facts(data=str(self.places.data), url=self.url, host=host, port=port)
         database, library, loops = self.database, self.library, self.loops
-        known = Known(library, self.places, database.url)
+        known = self.known
         self.scheduler = Scheduler(database, library, loops, self.clock, facts)
         self.rules = Rules(database, library)
         self.outbox = Outbox(database, library, loops, self.clock, base_url=self.url, secrets=known)

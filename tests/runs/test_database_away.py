@@ -197,7 +197,9 @@ async def test_a_server_that_had_the_same_outage_does_not_take_the_lease(
             await one.database.stop()
 
 
-async def test_a_server_that_is_gone_is_still_replaced_after_an_outage(own_cluster: Cluster) -> None:
+async def test_a_server_that_is_gone_is_still_replaced_after_an_outage(
+    own_cluster: Cluster,
+) -> None:
     all_tables()
     clock = WoundClock(START)
     first = Deciding("first", own_cluster.url, clock)

@@ -88,6 +88,7 @@ async def test_the_environment_is_complete_and_nothing_is_inherited(
     for name in ("SHLVL", "_", "OPSBOOK_ATTEMPT", "OPSBOOK_SCRATCH"):
         found.pop(name, None)
     home, folder = found.pop("HOME"), found.pop("PWD")
+    assert found.pop("TMPDIR") == home
     assert found == {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LANG": "C.UTF-8",

@@ -4,6 +4,7 @@ The addresses are asked of the site itself, so a new one is tried by itself as w
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,10 @@ import httpx2 as httpx
 import pytest
 import sqlalchemy as sa
 
+from opsbook.access import accounts
 from opsbook.access.tables import approval
+from opsbook.base.database import Transaction
+from opsbook.runs.tables import attempt, output
 from tests.security import two_books
 from tests.security.two_books import MARK, Ids, Site
 from tests.web.test_guard import TOKEN
@@ -86,44 +90,57 @@ async def test_nothing_of_a_book_that_one_may_not_read_comes_through_any_address
     assert shown["keeper"] > 40, "the marks are where they would be seen"
 
 
-GO = {"json": {"runbook": "restart-payments", "book": "shop", "params": {"service": "payments"}}}
-SAID = {"reason": "x", "note": "x", "text": "x", "back": "/", "title": "x"}
+SAID = {"reason": "x", "note": "x", "text": "x", "back": "/", "title": "x", "approval": "1",
+        "choice": "skip", "login": "x"}  # fmt: skip
 BODIES = {
-    "/runs": GO["json"],
+    "/api/v1/runs": {
+        "runbook": "restart-payments",
+        "book": "shop",
+        "params": {"service": "payments"},
+    },
     "decide": {"choice": "skip"},
     "resume": {"reason": "x"},
     "rerun": {"reason": "x"},
-    "comments": {"text": "x"},
-    "/accounts": {"login": "operator"},
-    "/drafts": {},
-    "change": {"version": 1, "files": {"book.yaml": "id: shop"}, "reason": "x"},
-    "publish": {"version": 1},
+    "/api/v1/accounts": {"login": "operator"},
+    "change": {"path": "book.yaml", "text": "id: shop"},
+    "publish": {"reason": "x"},
 }
 MAY = re.compile(r"/comments?$|/plan$|/inbox/|^/audit/verify$")
 """What somebody may who only reads: write a comment, see a plan, tidy their own inbox."""
+IDLE = re.compile(r"/(withdraw|confirm)$")
+"""What is answered with a conflict: nothing waits there. The engine's own tests try these."""
 
 
-async def _changes_nothing(site: Site, ids: Ids, **more: object) -> list[str]:
-    """Send every wish there is as the viewer; return what was not plainly refused."""
+async def refusals(site: Site, ids: Ids, **more: object) -> list[str]:
+    """Send every wish there is as the viewer, and see that nothing has changed; return what was
+    not plainly refused.
+    """
     program = await site.program("viewer", "read", "run", "approve")
     browser = await site.browser("viewer")
     token = TOKEN.findall((await browser.get("/profile")).text)[-1]
-    before = await site.state()
-    taken = []
+    before, taken, tried = await site.state(), [], 0
     for route in site.routes("POST"):
         if OURSELVES.search(route) or MAY.search(route):
             continue
+        tried += 1
         path = filled(route, ids, **more)
+        if route.endswith("/evidence") and "interrupted" in more:
+            path = filled(route, ids, **{**more, "step_key": "cause", "step": "cause"})
+        if route.endswith("/decide") and "interrupted" in more:
+            path = filled(route, ids, **{**more, "run_id": more["interrupted"], "step_key": "wipe"})
         if path.startswith("/api/"):
-            ends = (one for one in BODIES if route.endswith(one))
-            body = BODIES[next(ends, "")] if any(route.endswith(one) for one in BODIES) else {}
-            answer = await program.post(path, json=body)
+            body = next((BODIES[one] for one in BODIES if route.endswith(one)), {})
+            sent = {"content": b"x", "headers": {"File-Name": "x.txt"}}
+            answer = await program.post(
+                path, **(sent if route.endswith("evidence") else {"json": body})
+            )
         else:
-            about = {"approval": "1", "choice": "skip", "login": "x", **SAID}
-            data = {"form_token": token, **about}
-            answer = await browser.post(path, data=data)
-        if answer.status_code not in {403, 404}:
+            file = {"file": ("x.txt", b"x")} if route.endswith("evidence") else None
+            answer = await browser.post(path, data={"form_token": token, **SAID}, files=file)
+        allowed = {403, 404, 409} if IDLE.search(route) else {403, 404}
+        if answer.status_code not in allowed:
             taken.append(f"{answer.status_code} {path} {answer.text[:200]}")
+    assert tried > 40
     assert await site.state() == before
     return taken
 
@@ -135,12 +152,12 @@ async def test_who_may_only_read_changes_nothing_by_any_address(site: Site) -> N
                account=site.rig.ids["responder"], page=1, draft=1)  # fmt: skip
     shop = {"book_id": "shop", "book": "shop", "check_id": "front", "check": "front",
             "runbook_id": "restart-payments", "step_key": "allow", "step": "allow",
-            "element_id": "front"}  # fmt: skip
-    assert await _changes_nothing(site, ours, **shop) == []
+            "element_id": "front", "interrupted": seeded["interrupted"]}  # fmt: skip
+    assert await refusals(site, ours, **shop) == []
 
 
 async def test_nor_anything_of_a_book_that_they_do_not_know(site: Site) -> None:
-    assert await _changes_nothing(site, site.ids) == []
+    assert await refusals(site, site.ids) == []
 
 
 async def test_no_wish_is_granted_without_a_forms_token_or_from_another_site(site: Site) -> None:
@@ -237,3 +254,31 @@ async def test_a_yes_is_taken_back_by_its_giver_alone_and_only_while_it_is_open(
     assert taken.status_code == 200
     assert (await site.state())["approval_vote"] == []
     assert (await operator.post("/api/v1/runs/2/approve", json={})).json()["state"] == "waiting"
+
+
+@pytest.mark.parametrize("way", ["page", "interface"])
+async def test_a_stream_that_is_open_ends_when_its_account_is_disabled(
+    site: Site, way: str
+) -> None:
+    rig, run = site.rig, site.ids.run
+    client = await (site.browser("keeper") if way == "page" else site.program("keeper", "read"))
+    path = f"/runs/{run}/output" if way == "page" else f"/api/v1/runs/{run}/stream"
+    text, later = "", "written after they were shut out"
+    async with client.stream("GET", path) as answer:
+        pieces = answer.aiter_text()
+        async with asyncio.timeout(5):
+            while MARK not in text:
+                text += await anext(pieces)
+
+        def shut_out_then_write(tx: Transaction) -> None:
+            accounts.disable(tx, rig.clock.now(), site.ids.account, by="opsbook")
+            made = sa.select(attempt.c.id).where(attempt.c.run_id == run)
+            tx.insert(output, attempt_id=tx.scalar(made), start=100, text=later)
+            tx.touch(f"run:{run}")
+
+        await rig.database.write(shut_out_then_write)
+        with contextlib.suppress(TimeoutError, StopAsyncIteration):
+            async with asyncio.timeout(2):
+                while later not in text:
+                    text += await anext(pieces)
+    assert later not in text

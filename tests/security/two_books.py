@@ -46,7 +46,8 @@ severities: {{P1: {{title: Down, acknowledge_within: 15m, escalation: call}}}}
 checks:
   watch: {{kind: file, title: Watch {MARK}, path: /{MARK}, measure: size, every: 1h,
           bands: {{critical: "> 10B"}}}}
-rules: {{broken: {{check: watch, when: critical, severity: P1, title: Broken {MARK}, summary: Broken {MARK}}}}}
+rules: {{broken: {{check: watch, when: critical, severity: P1, title: Broken {MARK},
+                 summary: Broken {MARK}}}}}
 webhooks:
   sink: {{title: Sink {MARK}, url: "https://example.com/", events: [run.started]}}
 """

@@ -190,7 +190,9 @@ true
 ## 모으기
 ```bash {#collect effect=read}
 for n in $(seq 1 1000); do
-  printf '\033[3%dm%04d\033[0m collected \033[1m/var/log/shop/%04d.log\033[0m\n' $((n % 6 + 1)) $n $n; done
+  printf '\033[3%dm%04d\033[0m collected ' $((n % 6 + 1)) $n
+  printf '\033[1m/var/log/shop/%04d.log\033[0m\n' $n
+done
 ```
 ## 세기
 ```bash {#count effect=read save=lines}

@@ -154,14 +154,14 @@ def taken_back(asked: Asked, voter: Voter, votes: Iterable[Vote], now: datetime)
 
 
 def taking_part(excluded: Collection[int], voter: Voter) -> int | None:
-    """Return the account by which somebody takes part: their own, or one that is theirs by a link."""
+    """Return the account by which somebody takes part: their own, or one of theirs by a link."""
     if voter.account_id in excluded:
         return voter.account_id
     return min(voter.one_person.intersection(excluded), default=None)
 
 
 def said(vote: Vote, one_person: Collection[int]) -> bool:
-    """Tell whether a vote was given by one of these accounts, or by somebody who was one of them."""
+    """Tell whether one of these accounts gave a vote, or somebody who was one person with it."""
     return vote.account_id in one_person or not vote.persons.isdisjoint(one_person)
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 import structlog
 
+from opsbook.base import secrets
 from opsbook.base.clock import Clock
 from opsbook.base.database import Database, Transaction
 from opsbook.base.errors import OpsbookError
@@ -25,7 +26,7 @@ from opsbook.base.lease import Lease
 from opsbook.base.places import Places
 from opsbook.base.sealing import OtherKey, Sealer
 from opsbook.book.library import Library
-from opsbook.runs import given, outcomes, store, supervisor, targets
+from opsbook.runs import given, outcomes, sealed, store, supervisor, targets
 from opsbook.runs.errors import LeaseLost
 from opsbook.runs.executors import Executor, executor_of
 from opsbook.runs.following import Following, read_file
@@ -248,10 +249,11 @@ class Drive:
             step = await self._executor(place).spawn(request)
         except OpsbookError as error:
             await asyncio.to_thread(targets.discard_files, scratch)
-            return NotStarted(task.attempt, error.message)
+            return NotStarted(task.attempt, self._masked(task.place, error.message))
         except OSError as error:
             await asyncio.to_thread(targets.discard_files, scratch)
-            return NotStarted(task.attempt, f"it could not be prepared: {error}")
+            told = self._masked(task.place, f"it could not be prepared: {error}")
+            return NotStarted(task.attempt, told)
         return await self._follow(place, task.attempt, step)
 
     def _executor(self, place: Place) -> Executor:
@@ -287,10 +289,22 @@ class Drive:
         found = await asyncio.to_thread(
             given.out, place.step, place.variables, scratch, owner, outcome
         )
-        saved = found.saved
-        if saved is not None and place.step.secret:
-            saved = self.tools.sealer.seal(saved)
-        return Ended(attempt, outcome, pieces, dropped, saved, found.fault)
+        saved, fault = found.saved, self._masked(place, found.fault)
+        if saved is not None:
+            fault = fault or sealed.unfit(place.step, saved, self._secrets(place))
+            saved = self.tools.sealer.seal(saved) if sealed.hidden(place.step) else saved
+        return Ended(attempt, outcome, pieces, dropped, saved, fault)
+
+    def _secrets(self, place: Place) -> tuple[str, ...]:
+        """Everything that nothing this run leaves behind may show.
+
+        Of targets also what the run's own revision of the book refers to, as it is now: another one
+        may run by now, and a step prints what it has just been given.
+        """
+        return (*self.tools.secrets(), *place.secrets.values(), *targets.known(place.book))
+
+    def _masked(self, place: Place, text: str) -> str:
+        return secrets.mask(text, self._secrets(place))
 
     async def _recover(self, task: Recovery) -> Result:
         """Find what has become of an attempt whose server is gone. It is not started again here."""
@@ -323,7 +337,7 @@ class Drive:
 
     def _recorder(self, place: Place, attempt: Row) -> Recorder:
         return Recorder(
-            (*self.tools.secrets(), *place.secrets.values()),
+            self._secrets(place),
             start=attempt.get("stored", 0),
             raw=attempt["raw_offset"],
         )

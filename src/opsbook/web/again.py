@@ -59,7 +59,14 @@ async def rerun(visit: Visitor, run_id: Number) -> Response:
             {**_cleared(runbook, kept), **given.params}, sealer, key,
         )  # fmt: skip
 
+    missing = [
+        f"parameter {name}: is required."
+        for name, param in runbook.params.items()
+        if param.must_be_given and not given.params.get(name)
+    ]
     try:
+        if missing:
+            raise Invalid(" ".join(missing), problems=missing)
         if runbook.risk == "dangerous" and forms.text(given.raw, "named") != runbook.id:
             raise Invalid(startform.NOT_NAMED, problems=[startform.NOT_NAMED])
         made = await visit.write(write)

@@ -54,8 +54,7 @@ def ask(scene: Scene, step: Row) -> dict[str, Any] | None:
         "excluded": _excluded(scene, wait),
         "mine": mine,
         "oneself": mine and kind == "approval" and waiting.excluded(visit, wait),
-        "withdraw": kind == "approval"
-        and any(_yes_of(one, visit.who.account_id) for one in votes),
+        "withdraw": kind == "approval" and any(_yes_of(one, visit.who.account_id) for one in votes),
         "why_not": "" if mine else waiting.why_not(visit, book, wait, votes),
         "choices": list(_choices(scene, step, wait)),
         "attach": attaching(scene, step),
@@ -123,7 +122,7 @@ def _answer(scene: Scene, said: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _yes_of(vote: Mapping[str, Any], account_id: int | None) -> bool:
-    return vote["decision"] == "approve" and vote["account_id"] == account_id
+    return (vote["decision"], vote["account_id"]) == ("approve", account_id)
 
 
 def _excluded(scene: Scene, wait: Row) -> list[str]:

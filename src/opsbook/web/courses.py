@@ -25,9 +25,7 @@ def open_to(tx: Transaction, scene: Scene) -> dict[str, Any]:
     writes = visit.may("runs:write", scene.book)
     steers = store.account_behind(tx, row["steered_by"] or row["started_by"])
     voted = any(
-        one["account_id"] == visit.who.account_id
-        for votes in scene.votes.values()
-        for one in votes
+        one["account_id"] == visit.who.account_id for votes in scene.votes.values() for one in votes
     )
     failed = writes and row["state"] == "failed"
     why = cannot_resume(scene) if failed else ""

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from opsbook.web import asks, sayings, stepped, words
 from opsbook.web.i18n import N_
-from opsbook.web.scene import Row, Scene
+from opsbook.web.scene import OVER, Row, Scene
 
 Shown = Mapping[str, Any]
 PLAIN: Final = {
@@ -38,7 +38,7 @@ def _so_far(scene: Scene) -> str:
     if row["ending"] in {"failed", "cancelled"}:
         failed = row["ending"] == "failed"
         told = _why(scene) if failed else say("It is cancelled.")
-        undoes = any(one["state"] not in stepped.OVER for one in scene.undoing())
+        undoes = any(one["state"] not in OVER for one in scene.undoing())
         rolling = say("It is being rolled back.")
         return f"{told} {rolling}" if row["undo"] and undoes else told
     return say("It is being cancelled.") if row["cancelling"] else ""
@@ -176,9 +176,7 @@ def undone(scene: Scene) -> str:
         )
     done = [one for one in back if one["state"] == "succeeded"]
     if done:
-        return speech.say_n(
-            "%(n)s step rolled it back.", "%(n)s steps rolled it back.", len(done)
-        )
+        return speech.say_n("%(n)s step rolled it back.", "%(n)s steps rolled it back.", len(done))
     began = any(one["started_at"] and one["effect"] == "change" for one in scene.phase("main"))
     return speech.say(
         N_("Nothing was rolled back.") if began else N_("No step that changes something had begun.")

@@ -144,10 +144,10 @@ def folder() -> Iterator[Path]:
 
 async def initialised(folder: Path) -> Cluster:
     """A fresh cluster with an empty database, started."""
-    options = [*servers.INITDB_OPTIONS, "--wal-segsize=1"]
+    options = ["-U", "postgres", "-A", "trust", *servers.INITDB_OPTIONS, "--wal-segsize=1"]
     await asyncio.to_thread(
         subprocess.run,
-        [str(needs("initdb")), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", *options],
+        [str(needs("initdb")), "-D", str(folder / "data"), *options],
         check=True, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         **servers._unprivileged(),
     )  # fmt: skip

@@ -82,7 +82,9 @@ class Watch:
         self.database._jobs.put((lambda tx: self._carry_out(work, tx, done), done))
         return await asyncio.shield(asyncio.wrap_future(done))
 
-    def _carry_out(self, work: Callable[[Transaction], Any], tx: Transaction, done: "_Heard") -> Any:
+    def _carry_out(
+        self, work: Callable[[Transaction], Any], tx: Transaction, done: "_Heard"
+    ) -> Any:
         last = tx.scalar(sa.select(sa.func.max(entry.c.id))) or 0
         self._changed.clear()
         result = work(tx)

@@ -75,7 +75,7 @@ def live(life: Life) -> None:
     log = os.open(life.folder / f"log-{life.generation}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115, PTH123
+    sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
     structlog.configure(processors=[structlog.processors.KeyValueRenderer()])  # no traceback: time
     rubbish.LOOK_EVERY_S, rubbish.QUIET_S = 0.05, 0.05  # type: ignore[misc]
     asyncio.run(_live(life))
@@ -95,8 +95,12 @@ async def _live(life: Life) -> None:
         await People(stage, life.mode, *people).until_over()
         told = Witness(stage, life.mode, watch)
         await told.look(sealer)
-    report = {"faults": told.faults + told.left_running(), "struck": watch.struck,
-              "interrupted": told.interrupted, "writes": [asdict(one) for one in watch.seen]}  # fmt: skip
+    report = {
+        "faults": told.faults + told.left_running(),
+        "struck": watch.struck,
+        "interrupted": told.interrupted,
+        "writes": [asdict(one) for one in watch.seen],
+    }
     (life.folder / "report.json").write_text(json.dumps(report))
 
 
@@ -249,9 +253,13 @@ class Witness:
                    [("fix", STATES[self.mode]), ("other", "succeeded")], "runs")  # fmt: skip
         self._must(tx.scalar(sa.select(sa.func.count()).select_from(wait)), 0, "open waits")
         self._must(len(approvals.open(tx)), 0, "open approvals")
-        self._must(len(store.scratches_in_use(tx, self.stage.engine._tools.host)), 0, "folders in use")
+        self._must(
+            len(store.scratches_in_use(tx, self.stage.engine._tools.host)), 0, "folders in use"
+        )
         tries = {Path(row["scratch"]).name: row for row in tx.rows(sa.select(attempt))}
-        self._must([name for name, row in tries.items() if row["state"] == "intended"], [], "intended")
+        self._must(
+            [name for name, row in tries.items() if row["state"] == "intended"], [], "intended"
+        )
         self.interrupted = sum(row["state"] == "interrupted" for row in tries.values())
         self._lines(tries)
         self._output(tx, tries)
@@ -271,8 +279,8 @@ class Witness:
 
     def _output(self, tx: Transaction, tries: dict[str, dict[str, Any]]) -> None:
         """A step that succeeded has said everything, and once."""
-        keys = {name: key for key, _, name in
-                (line.partition(" ") for line in (self.stage.work / "ran").read_text().splitlines())}  # fmt: skip
+        lines = (self.stage.work / "ran").read_text().splitlines()
+        keys = {name: key for key, _, name in (line.partition(" ") for line in lines)}
         for name, row in tries.items():
             text = "".join(one["text"] for one in store.output(tx, row["id"]))
             key = keys.get(name, "?")

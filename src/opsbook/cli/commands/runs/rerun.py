@@ -24,6 +24,8 @@ def command(
 
     Parameters are those it had; secret ones have to be given again.
     """
+    if not reason.strip():
+        raise click.UsageError(words.NO_REASON)
     found = server.find(data)
     before = found.get(f"/runs/{run}")
     values = given.params(found, before["book"], before["runbook"], params)

@@ -14,4 +14,6 @@ from opsbook.cli.commands.runs.answering import answer
 @options.talks
 def command(run: int, reason: str, data: str | None, form: str) -> None:
     """Go on with a failed RUN at the step that failed, after what was wrong was mended."""
+    if not reason.strip():
+        raise click.UsageError(words.NO_REASON)
     answer(data, form, run, "resume", {"reason": reason}, words.RESUMED)
