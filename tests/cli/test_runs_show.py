@@ -1,4 +1,4 @@
-"""What ``opsbook runs show`` tells somebody at night: how it stands, what answers it, what is next."""
+"""What ``opsbook runs show`` says to somebody at night: how a run stands, and what is next."""
 
 from typing import Any
 

@@ -18,6 +18,7 @@ from opsbook.book import Book, Vocabulary, load
 from opsbook.book.library import Library
 from opsbook.notify import Outbox, outbox
 from opsbook.notify.tables import page
+from tests.notify import receiving
 
 VOCABULARY = Vocabulary(check_kinds={})
 BOOK = """
@@ -120,3 +121,16 @@ async def post(sqlite_database: Database, now: datetime) -> AsyncIterator[Post]:
     """A running outbox."""
     async with running(assemble(sqlite_database, now)) as made:
         yield made
+
+
+@pytest.fixture
+async def office(sqlite_database: Database, now: datetime) -> AsyncIterator[receiving.Office]:
+    """What sends webhooks, on a database of its own."""
+    async with receiving.running(receiving.assemble(sqlite_database, now)) as made:
+        yield made
+
+
+@pytest.fixture
+def signing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret that the hooks of these tests sign with is set."""
+    monkeypatch.setenv("HOOK_SECRET", receiving.SECRET)

@@ -17,7 +17,7 @@ import pytest
 
 from tests.runs.matrix import cases, cluster
 from tests.runs.matrix.cases import Case, Ground, Told
-from tests.runs.matrix.moments import Victim, Write
+from tests.runs.matrix.moments import Moment, Victim, Write
 from tests.runs.matrix.plan import LINES, Mode
 from tests.support.runs import open_folder
 from tests.support.servers import needs
@@ -135,6 +135,16 @@ async def test_a_postgresql_that_is_killed_loses_nothing_and_repeats_nothing(
     ]
     found = await play(prepared_postgresql, chosen.sample(played, 4))
     assert len(missed(found)) <= 1, missed(found)
+
+
+@pytest.mark.parametrize("name", ["run.started", "approval.approved", "step.confirmed hand"])
+async def test_what_was_committed_without_an_answer_is_found_when_the_database_is_back(
+    prepared_postgresql: Ground, name: str
+) -> None:
+    """Nobody was woken by it, and nobody will write anything else that would."""
+    moment = Moment(name, 1, "unheard", frozenset({"postgresql"}))
+    (told,) = await play(prepared_postgresql, [Case("well", moment, PAUSE_IN_SAMPLE)])
+    assert told.struck
 
 
 EVERY = [*cases.SQLITE, *cases.POSTGRESQL]

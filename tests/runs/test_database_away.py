@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx2 as httpx
 import pytest
 import structlog
 
@@ -26,8 +27,10 @@ from opsbook.base.loops import Loops
 from tests.runs.matrix import cluster
 from tests.runs.matrix.cluster import Cluster, pids_below
 from tests.support.databases import all_tables
+from tests.support.front_door import start as start_up
 from tests.support.runs import START, Stage
 from tests.support.servers import needs
+from tests.support.shopbook import write_shop
 
 LONG = pytest.param(34.0, marks=[pytest.mark.prove, pytest.mark.timeout(300)])
 BEYOND = pytest.param(12.0, marks=[pytest.mark.prove, pytest.mark.timeout(300)])
@@ -265,3 +268,26 @@ async def test_a_run_outlives_another_program_that_locks_its_file(
             await asyncio.to_thread(process.wait, WITHIN)
         assert time.monotonic() - began >= away
         await goes_on(stage)
+
+
+# ---- who asks meanwhile ----
+
+
+@pytest.mark.xfail(strict=True, reason="answered as a bug, with 500: nothing tells an outage apart")
+async def test_who_asks_meanwhile_is_told_that_the_database_is_away(
+    own_cluster: Cluster, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o755)
+    book, data = write_shop(tmp_path), tmp_path / "data"
+    up = await asyncio.to_thread(start_up, book, "--database", own_cluster.url, data=data)
+    try:
+        token = (data / "local.token").read_text().strip()
+        async with httpx.AsyncClient(base_url=up.url, timeout=30) as client:
+            asked = {"Authorization": f"Bearer {token}"}
+            assert (await client.get("/api/v1/runs", headers=asked)).status_code == 200
+            async with stopped(own_cluster):
+                answer = await client.get("/api/v1/runs", headers=asked)
+            assert answer.status_code == 503, answer.text
+            assert "database" in answer.text
+    finally:
+        await asyncio.to_thread(up.stop)

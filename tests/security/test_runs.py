@@ -205,3 +205,23 @@ def test_no_value_gets_a_name_that_programs_obey(name: str) -> None:
         shop(CHANGE, f"params:\n  {name}: {{}}")
     with pytest.raises(BookError, match="is a name the shell or Opsbook uses itself"):
         shop(f"```bash {{#s save={name}}}\necho x\n```\n")
+
+
+SECRET = "params:\n  key: {secret: true}"
+MAKE = "```bash {#make save=made secret}\necho it\n```\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ('```bash {#s when="key == x"}\ntrue\n```\n', "when: key is secret"),
+        (MAKE + '```bash {#s when="made > 5"}\ntrue\n```\n', "when: made is secret"),
+        ("```bash {#s each=key}\ntrue\n```\n", "each: key is secret"),
+        ('```bash {#s assert="key == 5"}\ntrue\n```\n', "assert: key is secret"),
+        ("```bash {#s save=made secret each=list}\ntrue\n```\n", "cannot be kept secret"),
+        ("```bash {#s save=made secret expect=x}\ntrue\n```\n", "looks at the output"),
+    ],
+)
+def test_nothing_is_compared_with_a_secret(body: str, told: str) -> None:
+    with pytest.raises(BookError, match=told):
+        shop(body, f"{SECRET}\n  list: {{type: list}}")

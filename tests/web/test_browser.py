@@ -182,7 +182,7 @@ async def test_an_open_fold_stays_open_while_the_page_changes(
 ) -> None:
     page = await enter_browser(trouble)
     await page.goto("/runs/2")
-    fold = page.locator("#step-processes details")
+    fold = page.locator("#step-processes details.written")
     await fold.locator("summary").click()
     assert not await fold.evaluate("one => one.open")
     version = await page.get_attribute("body", "data-version")

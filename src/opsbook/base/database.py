@@ -154,6 +154,7 @@ class Database:
         self._readers: ThreadPoolExecutor | None = None
         self._read_engine: sa.Engine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._touched: dict[str, None] = {}
 
     @property
     def engine(self) -> sa.Engine:
@@ -249,7 +250,6 @@ class Database:
         """
         again: list[tuple[Work[Any], Future[Any]]] = []
         results: list[tuple[Future[Any], Any, BaseException | None]] = []
-        topics: dict[str, None] = {}
         with connection.begin():
             for work, done in batch:
                 transaction = Transaction(connection)
@@ -266,10 +266,9 @@ class Database:
                     else:
                         results.append((done, None, error))
                 else:
-                    topics.update(transaction.topics)
-        if topics and self._loop is not None:  # before the answers, so that loops wake first
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self.on_commit, list(topics))
+                    self._touched.update(transaction.topics)
+        self._wake()  # before the answers, so that loops wake first
+        self._touched.clear()
         for done, result, failure in results:
             if failure is not None:
                 done.set_exception(failure)
@@ -277,6 +276,17 @@ class Database:
                 done.set_result(result)
         if again:
             self._commit(connection, again, tries + 1)
+
+    def _wake(self) -> None:
+        """Let loops look at what was touched: by this commit, and by those before it that failed.
+
+        PostgreSQL may die between taking a commit down and saying so. Nothing else would tell
+        anybody that a run was started or an approval given; the next commit, the lease's at the
+        latest, does. (Not the failed one: loops would look again and again while it is away.)
+        """
+        if self._touched and self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self.on_commit, list(self._touched))
 
 
 def _passing(error: Exception) -> bool:

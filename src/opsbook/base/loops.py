@@ -57,7 +57,7 @@ class Loops:
     def add(
         self, name: str, tick: Tick, *, deciding: bool = True, slowest: timedelta = SLOWEST
     ) -> Callable[[], None]:
-        """Add a loop; return the call that wakes it. ``slowest``: its longest pause after errors."""
+        """Add a loop; return what wakes it. ``slowest`` is its longest pause after errors."""
         loop = Loop(name, tick, deciding, slowest)
         self.loops[name] = loop
         return lambda: self.wake(name)

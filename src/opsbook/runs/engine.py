@@ -3,7 +3,7 @@
 Three loops, all of the server that decides. *runs* starts a drive for every run that is queued or
 running and has none. *run-waits* looks at waits whose time has come and makes the looks that check
 steps ask for. *run-approvals* hears of decided approvals and of runs that others wait for. Nothing
-is kept in memory that the rows do not say, so a start, a take-over and a wake-up are the same thing.
+is kept in memory that the rows do not say: a start, a take-over and a wake-up are the same thing.
 """
 
 from __future__ import annotations

@@ -100,6 +100,8 @@ class Ledger:
             values["started_at"] = self.now
         self._set_step(row, **values)
         self.record(f"step.{state}", row, message=message)
+        if state == "failed":
+            announce(self.tx, self.now, "step.failed", self.run, step=row["key"])
 
     def save(self, row: Row, name: str, value: str) -> None:
         """Keep what a step saved for the steps after it; an item's, until all items are over.

@@ -55,7 +55,7 @@ def resume(
     row = store.lock_run(tx, run_id)
     procedure = then.runbooks[row["runbook"]]
     steps = store.step_rows(tx, run_id)
-    if why := next(_obstacles(row, steps, procedure), None):
+    if why := next(obstacles(row, steps, procedure), None):
         raise CannotResume(why[0], remedy=why[1])
     if principal.account_id is not None:
         steering.keep_from_approving(tx, now, run_id, principal)
@@ -77,7 +77,7 @@ def resume(
     tx.touch("runs", f"run:{run_id}")
 
 
-def _obstacles(
+def obstacles(
     row: Mapping[str, Any], steps: list[Row], procedure: Runbook
 ) -> Iterator[tuple[str, str]]:
     """Why a run cannot go on, with what to do; the first is told."""
@@ -165,7 +165,7 @@ def rerun(
     }
     origin = Lineage(rerun_of=run_id)
     if step_key is not None:
-        origin = _taken_over(tx, row, procedure, step_key)
+        origin = taken_over(tx, row, procedure, step_key)
     made = start(
         tx, now, book=book, runbook=row["runbook"], params={**kept, **(params or {})},
         started_by=principal.actor, attended=True, principal=principal, sealer=sealer,
@@ -178,7 +178,7 @@ def rerun(
     return made
 
 
-def _taken_over(tx: Transaction, row: Row, procedure: Runbook, step_key: str) -> Lineage:
+def taken_over(tx: Transaction, row: Row, procedure: Runbook, step_key: str) -> Lineage:
     """What a run from a step on need not do again.
 
     Raises:

@@ -71,7 +71,7 @@ def cannot_resume(scene: Scene) -> str:
     if scene.runbook is None:
         return scene.visit.speech.say("The revision that it ran is no longer kept.")
     steps = [dict(one) for one in scene.steps]
-    found = next(resuming._obstacles(scene.row, steps, scene.runbook), None)
+    found = next(resuming.obstacles(scene.row, steps, scene.runbook), None)
     return sayings.told(scene.visit.speech, found[0]) if found is not None else ""
 
 
@@ -96,7 +96,7 @@ def beginnings(tx: Transaction, scene: Scene, runbook: Runbook) -> list[dict[str
     for one in runbook.in_phase("main"):
         why = ""
         try:
-            taken = resuming._taken_over(tx, dict(row), runbook, one.key).taken_over
+            taken = resuming.taken_over(tx, dict(row), runbook, one.key).taken_over
         except (CannotResume, Invalid) as error:
             why, taken = sayings.told(scene.visit.speech, error.message), {}
         found.append({"key": one.key, "title": one.title, "why": why, "taken": len(taken)})

@@ -119,7 +119,8 @@ async def _record(request: Request) -> None:
     if visit.principal is None:
         return
     actor, asked = visit.principal.actor, getattr(request.scope.get("route"), "path_format", "")
-    numbered = ((name, request.path_params.get(f"{name}_id")) for name in ("incident", "run", "account"))
+    nouns = ("incident", "run", "account")
+    numbered = ((name, request.path_params.get(f"{name}_id")) for name in nouns)
     subject = next((f"{name}:{number}" for name, number in numbered if number), "page")
     data = {"request": f"{request.method} {asked}", "via": "page"}
     await visit.write(

@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from opsbook.access import sessions
 from opsbook.base.database import Transaction
 from opsbook.base.errors import NotFound
 from opsbook.runs import store as runs
@@ -21,7 +22,7 @@ from opsbook.web import live, store
 from opsbook.web.ansi import Rendering
 from opsbook.web.live import BEAT, HEARTBEAT, LIFE, Ended, Topics
 from opsbook.web.numbers import After, Number
-from opsbook.web.visit import Visit
+from opsbook.web.visit import SESSION, Visit
 from opsbook.web.who import Visitor
 
 router = APIRouter(include_in_schema=False)
@@ -58,6 +59,7 @@ def _run(tx: Transaction, visit: Visit, run_id: int) -> dict[str, Any]:
 
 async def _pieces(visit: Visit, run_id: int, after: int) -> AsyncIterator[str]:
     app, streams = visit.kept.app, visit.kept.streams
+    cookie = visit.request.cookies.get(SESSION, "")
     loop = asyncio.get_running_loop()
     ends = loop.time() + LIFE
     listener = app.hub.subscribe(f"run:{run_id}".__eq__)
@@ -65,8 +67,9 @@ async def _pieces(visit: Visit, run_id: int, after: int) -> AsyncIterator[str]:
     renderings: dict[int, Rendering] = {}
 
     def read(tx: Transaction) -> tuple[bool, list[dict[str, Any]]]:
-        row = runs.get(tx, run_id)
-        over = row is None or row["state"] in OVER
+        if sessions.find(tx, app.clock.now(), cookie) is None:
+            return True, []
+        over = _run(tx, visit, run_id)["state"] in OVER
         found = runs.stored_after(tx, run_id, after, PIECES)
         for attempt_id in {one["attempt_id"] for one in found} - renderings.keys():
             rendering = renderings[attempt_id] = Rendering()
@@ -89,7 +92,7 @@ async def _pieces(visit: Visit, run_id: int, after: int) -> AsyncIterator[str]:
                 return
             if not await streams.first(listener.changed(), HEARTBEAT):
                 yield BEAT
-    except Ended:
+    except (Ended, NotFound):  # the server stops; or they may not read it any more
         return
     finally:
         listener.close()

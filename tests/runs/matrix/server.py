@@ -85,6 +85,7 @@ async def _live(life: Life) -> None:
     stage = Stage(life.folder, life.url, Running(GENERATION * life.generation))
     sealer = audit.Sealer(stage.database, stage.places.audit)
     stage.hub.on("audit", stage.loops.add("seal", sealer.tick))  # type: ignore[arg-type]
+    stage.loops.add("lease", stage.lease.tick, deciding=False)
     watch = Watch(life.moment, lambda moment: _strike(moment, stage, life))
     async with stage:
         for loop in stage.loops.loops.values():

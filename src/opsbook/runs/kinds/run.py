@@ -20,7 +20,6 @@ from typing import Any
 from opsbook.base.database import Transaction
 from opsbook.base.errors import Bug
 from opsbook.base.quantities import format_duration
-from opsbook.base.sealing import Sealer
 from opsbook.runs import sealed, starting, store
 from opsbook.runs.children import cancel_child
 from opsbook.runs.errors import CannotRun, DraftBook, UnknownRunbook, WrongParameters
@@ -96,7 +95,6 @@ def parameters(tx: Transaction, place: Place) -> dict[str, str] | Ended:
             told = f"{name}: it would be given a secret value, and is no secret parameter"
             return Ended("failed", f"{told} of {called.id}")
     return given
-
 
 
 def _too_long(place: Place) -> str:

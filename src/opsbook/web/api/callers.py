@@ -10,6 +10,7 @@ do is refused with 403, and the refusal is an audit entry.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
@@ -79,6 +80,14 @@ async def _by_session(app: Wired, request: Request) -> Principal:
     if row is None:
         raise Unauthorized("The session is over.", remedy="Sign in again, or send a token.")
     return Principal.of_session(row)
+
+
+def still(tx: Transaction, now: datetime, request: Request) -> bool:
+    """Tell whether what somebody came in with is good: a stream is open longer than that may be."""
+    scheme, _, raw = request.headers.get("authorization", "").partition(" ")
+    if scheme:
+        return tokens.find(tx, now, raw.strip()) is not None
+    return sessions.find(tx, now, request.cookies.get(SESSION, "")) is not None
 
 
 @dataclass(frozen=True)

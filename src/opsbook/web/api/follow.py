@@ -70,7 +70,7 @@ class Followed:
 
     def _read(self, tx: Transaction) -> tuple[RunDetail | None, list[Piece]]:
         row = run_store.get(tx, self.run_id)
-        if row is None:
+        if row is None or not self.ask.who.may("runs:read", self.ask.book_of(tx, row)):
             return None, []
         pieces = store.pieces_after(tx, self.run_id, self.after, runs.PIECES)
         return runs.detail(self.ask, tx, row), [Piece(**one) for one in pieces]

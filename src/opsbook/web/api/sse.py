@@ -2,7 +2,8 @@
 
 A follower that lost its connection asks for what came after the last id it saw (``Last-Event-ID``,
 or ``after=``) and misses nothing. How many streams there may be, their heartbeat, their length and
-their end when the server stops are the pages' own rules (`opsbook.web.live`).
+their end when the server stops are the pages' own rules (`opsbook.web.live`). Each look is sent
+only while the token is good and the follower may read it: somebody who is shut out hears no more.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from starlette.responses import StreamingResponse
 
 from opsbook.access import Principal
 from opsbook.base.hub import Hub
+from opsbook.web.api.callers import still
 from opsbook.web.api.models import Shape
+from opsbook.web.api.wired import wired
 from opsbook.web.live import BEAT, HEARTBEAT, LIFE, Ended, Streams
 
 
@@ -56,18 +59,26 @@ def answer(
 ) -> StreamingResponse:
     """Stream what ``look`` finds, each time the topic is touched."""
     streams: Streams = request.app.state.kept.streams
-    return streams.answer(who.actor, _looking(streams, hub, topic, look))
+    app = wired(request)
+
+    async def good() -> bool:
+        return await app.database.read(lambda tx: still(tx, app.clock.now(), request))
+
+    return streams.answer(who.actor, _looking(streams, hub, topic, look, good))
 
 
 async def _looking(
-    streams: Streams, hub: Hub, topic: str, look: Callable[[], Awaitable[Seen]]
-) -> AsyncIterator[str]:
+    streams: Streams, hub: Hub, topic: str, look: Callable[[], Awaitable[Seen]],
+    good: Callable[[], Awaitable[bool]],
+) -> AsyncIterator[str]:  # fmt: skip
     loop = asyncio.get_running_loop()
     ends = loop.time() + LIFE
     listener = hub.subscribe(topic.__eq__)
     try:
         while loop.time() < ends:
             seen = await look()
+            if not await good():
+                return
             for one in seen.events:
                 yield one
             if seen.over:
