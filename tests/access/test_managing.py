@@ -236,7 +236,7 @@ def test_the_way_back_is_for_first_administrators_and_on_record(play: Play) -> N
 # ---- one person --------------------------------------------------------------------------------
 
 
-def test_maker_and_account_are_one_person_from_the_use_of_the_link_for_a_day(play: Play) -> None:
+def test_maker_and_account_are_one_person_from_the_use_of_the_link_for_an_hour(play: Play) -> None:
     def story(cast: Cast) -> None:
         made = managing.invite(cast.tx, cast.now, cast.session("first"), [], "hand")
         assert one(cast, "hand") == set()
@@ -244,9 +244,9 @@ def test_maker_and_account_are_one_person_from_the_use_of_the_link_for_a_day(pla
         accounts.set_password(cast.tx, cast.now + HOUR, made.account_id, "hash", keep=raw)
         assert one(cast, "hand", HOUR) == {"first"}
         assert one(cast, "first", HOUR) == {"hand"}
-        assert one(cast, "hand", 25 * HOUR - timedelta(seconds=1)) == {"first"}
-        assert one(cast, "hand", 25 * HOUR) == set()
-        assert one(cast, "first", 25 * HOUR) == set()
+        assert one(cast, "hand", 2 * HOUR - timedelta(seconds=1)) == {"first"}
+        assert one(cast, "hand", 2 * HOUR) == set()
+        assert one(cast, "first", 2 * HOUR) == set()
 
     play(story)
 

@@ -53,10 +53,13 @@ async def writes_of(ground: Ground, mode: Mode) -> list[Write]:
 
 
 async def all_writes(ground: Ground) -> dict[Mode, list[Write]]:
-    """Of the run that is rolled back all, of the other what that one has not."""
-    back, well = await asyncio.gather(writes_of(ground, "back"), writes_of(ground, "well"))
-    known = {(one.name, one.nth) for one in back}
-    return {"back": back, "well": [one for one in well if (one.name, one.nth) not in known]}
+    """Of the run that is rolled back all, of the other what that one has not; counted once."""
+    if not ground.writes:
+        back, well = await asyncio.gather(writes_of(ground, "back"), writes_of(ground, "well"))
+        known = {(one.name, one.nth) for one in back}
+        ground.writes["back"] = back
+        ground.writes["well"] = [one for one in well if (one.name, one.nth) not in known]
+    return ground.writes
 
 
 async def play(ground: Ground, played: list[Case], at_once: int = AT_ONCE) -> list[Told]:
@@ -137,14 +140,15 @@ async def test_a_postgresql_that_is_killed_loses_nothing_and_repeats_nothing(
     assert len(missed(found)) <= 1, missed(found)
 
 
-@pytest.mark.parametrize("name", ["run.started", "approval.approved", "step.confirmed hand"])
 async def test_what_was_committed_without_an_answer_is_found_when_the_database_is_back(
-    prepared_postgresql: Ground, name: str
+    prepared_postgresql: Ground,
 ) -> None:
-    """Nobody was woken by it, and nobody will write anything else that would."""
-    moment = Moment(name, 1, "unheard", frozenset({"postgresql"}))
-    (told,) = await play(prepared_postgresql, [Case("well", moment, PAUSE_IN_SAMPLE)])
-    assert told.struck
+    """Nobody was woken by it, and nobody will write anything else about the run."""
+    played = [
+        Case("well", Moment(name, 1, "unheard", frozenset({"postgresql"})), PAUSE_IN_SAMPLE)
+        for name in ("run.started", "approval.approved", "step.confirmed hand")
+    ]
+    assert missed(await play(prepared_postgresql, played)) == []
 
 
 EVERY = [*cases.SQLITE, *cases.POSTGRESQL]

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from opsbook.access import links
+from opsbook.base.database import Transaction
 from opsbook.book import Book, Vocabulary, load
 from opsbook.checks import KINDS
 from opsbook.runs import STEP_KINDS, dry
@@ -403,7 +405,7 @@ async def test_whoever_wrote_what_runs_is_known_by_the_same_rule_as_at_the_appro
         lambda tx: stage.library.publish(tx, stage.clock.now(), shop, author.actor, "test")
     )
     around = await stage.database.read(
-        lambda tx: dry.around(tx, shop, shop.runbooks["fix"], starter)
+        lambda tx: dry.around(tx, stage.clock.now(), shop, shop.runbooks["fix"], starter)
     )
     assert around.authors == ("officer",)
     made = dry.plan(shop, shop.runbooks["fix"], {}, START, around=around)
@@ -417,7 +419,9 @@ async def test_what_the_server_knows_is_looked_up_without_writing(stage: Stage) 
     shop = await stage.load("```bash\nsleep 30\n```", "lock: deploy")
     first = await stage.begin(by="operator")
     who = await stage.person("officer")
-    around = await stage.database.read(lambda tx: dry.around(tx, shop, shop.runbooks["fix"], who))
+    around = await stage.database.read(
+        lambda tx: dry.around(tx, stage.clock.now(), shop, shop.runbooks["fix"], who)
+    )
     assert around.starter == "officer"
     assert [one["id"] for one in around.open_runs] == [first]
     assert around.accounts is not None
@@ -425,6 +429,26 @@ async def test_what_the_server_knows_is_looked_up_without_writing(stage: Stage) 
     assert around.refused == ""
     stranger = await stage.person("stranger")
     refused = await stage.database.read(
-        lambda tx: dry.around(tx, shop, shop.runbooks["fix"], stranger)
+        lambda tx: dry.around(tx, stage.clock.now(), shop, shop.runbooks["fix"], stranger)
     )
     assert "stranger" in refused.refused
+
+
+async def test_a_plan_names_who_counts_as_one_person_with_whoever_starts(stage: Stage) -> None:
+    ask = "```approval {#ask by=security}\nMay it?\n```\n"
+    shop = await stage.load(ask)
+    starter, officer = await stage.person("operator"), await stage.person("officer")
+
+    def invite(tx: Transaction) -> None:
+        now = stage.clock.now()
+        life = timedelta(days=1)
+        raw = links.make(tx, now, officer.account_id or 0, life, made_by=starter.account_id)
+        assert links.use(tx, now, raw)
+
+    await stage.write(invite)
+    around = await stage.database.read(
+        lambda tx: dry.around(tx, stage.clock.now(), shop, shop.runbooks["fix"], starter)
+    )
+    assert around.linked == ("officer",)
+    plan = dry.plan(shop, shop.runbooks["fix"], {}, stage.clock.now(), around=around)
+    assert [(one.person, one.why) for one in plan.steps[0].ask.excluded] == [("officer", "linked")]

@@ -75,7 +75,7 @@ async def test_a_second_person_gets_in_by_a_link_and_chooses_a_password(
     shown = await operator.send("/accounts", "/accounts", login="s.officer")
     assert "Send this link to Security officer." in shown
     assert "by the contacts in the book" in shown
-    assert "24 hours" in shown
+    assert "For an hour" in shown
     (url,) = LINK.findall(shown)
     path = "/" + url.split("/", 3)[3]
     assert "1 person of the book cannot sign in yet." in await operator.see("/accounts")

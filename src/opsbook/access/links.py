@@ -7,9 +7,9 @@ several that lie in mails only the newest works.
 
 Whoever makes a link for somebody else holds the way into their account, and could approve their own
 work through it. `one_person` therefore says which accounts count as one person for an approval:
-the maker and the account, from the moment the link is used until a day later, and beyond that for
+the maker and the account, from the moment the link is used until an hour later, and beyond that for
 as long as a session that it opened, or a token made in one, lives without a password having been
-set in that session. A day is what it takes to notice: the person was told when the link was made,
+set in that session. An hour is what it takes to notice: the person was told when the link was made,
 the link they were sent does not work, or their own password does not any more. It runs both ways,
 since the one may start what the other approves, and along chains: who made links for two accounts
 holds both. Only the passing of time ends it; nothing the maker can do alone does.
@@ -36,7 +36,7 @@ from opsbook.base.database import Transaction
 
 INVITED: Final = timedelta(days=7)
 """How long a link lives that a person makes for another."""
-ONE_PERSON: Final = timedelta(hours=24)
+ONE_PERSON: Final = timedelta(hours=1)
 """How long after a link was used its maker and its account count as one person."""
 
 

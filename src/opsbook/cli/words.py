@@ -310,6 +310,7 @@ DRY_EXCLUDED = "not {person}: {why}"
 DRY_WHY = {
     "started": "starts it",
     "authored": "wrote this revision of the book",
+    "linked": "counts as one person with somebody who takes part, by a sign-in link",
     "no account": "has no account here",
     "disabled": "the account is disabled",
 }

@@ -23,6 +23,10 @@ EXCLUDED: Final = {
     "edited": N_("%(who)s set its parameters and may not approve."),
     "authored": N_("%(who)s wrote this revision and may not approve."),
     "steers": N_("%(who)s steers it and may not approve."),
+    "linked": N_(
+        "%(who)s counts as one person with somebody who takes part, by a sign-in link of the last "
+        "hour, and may not approve."
+    ),
 }
 """Why somebody is left out, by the keys of ``access.model.BECAUSE``."""
 MOST_FILES: Final = 20

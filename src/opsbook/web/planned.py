@@ -18,6 +18,7 @@ from opsbook.web.visit import Visit
 WHY: Final[Mapping[str, str]] = {
     "started": N_("starts it"),
     "authored": N_("wrote this revision of the book"),
+    "linked": N_("counts as one person with somebody who takes part, by a sign-in link"),
     "no account": N_("has no account here"),
     "disabled": N_("the account is disabled"),
 }

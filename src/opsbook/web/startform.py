@@ -165,7 +165,7 @@ async def page(
     """Show the form, with what was filled in, what is wrong with it, and what would happen."""
 
     def read(tx: Transaction) -> dry.Plan:
-        around = dry.around(tx, book, runbook, visit.who)
+        around = dry.around(tx, visit.now, book, runbook, visit.who)
         values = {name: one for name, one in given.params.items() if one}
         return dry.plan(book, runbook, values, visit.now, around=around, day=given.day)
 

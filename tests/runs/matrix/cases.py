@@ -73,6 +73,7 @@ class Ground:
         self.folder = folder
         self.prepared = prepared
         self.context = context()
+        self.writes: dict[Mode, list[Write]] = {}
 
     async def play(self, case: Case) -> Told:
         """Play it; where its moment does not come, twice more."""

@@ -5,6 +5,7 @@ which write is the thirtieth then depends on the machine. So a write is named by
 it makes, or by the tables it changes where it makes none, and counted under that name.
 """
 
+import asyncio
 import os
 import signal
 from collections import Counter
@@ -76,8 +77,6 @@ class Watch:
 
     async def write(self, work: Callable[[Transaction], Any]) -> Any:
         """As the database's own, and death in it."""
-        import asyncio
-
         done = _Heard(self)
         self.database._jobs.put((lambda tx: self._carry_out(work, tx, done), done))
         return await asyncio.shield(asyncio.wrap_future(done))

@@ -18,6 +18,7 @@ from opsbook.book.sections.people import Permission, Person
 
 STARTED: Final = "started"
 AUTHORED: Final = "authored"
+LINKED: Final = "linked"
 NO_ACCOUNT: Final = "no account"
 DISABLED: Final = "disabled"
 

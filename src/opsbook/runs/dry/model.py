@@ -212,14 +212,16 @@ class Around:
     """What only the server knows, read in one go by whoever asks for a plan.
 
     `starter` is a login (empty for a program), `authors` are those of what the book says since
-    somebody else approved it. `refused` is why the starter may not start it. `accounts` is None
-    where they were not looked up. `open_runs` are rows of runs that are not over and hold or wait
-    for the runbook's lock, the oldest first. `secrets` says of each reference whether something is
-    behind it. `kinds` are the kinds of steps that run here; those of this program if left out.
+    somebody else approved it, `linked` count as one person with any of these. `refused` is why the
+    starter may not start it. `accounts` is None where they were not looked up. `open_runs` are rows
+    of runs that are not over and hold or wait for the runbook's lock, the oldest first. `secrets`
+    says of each reference whether something is behind it. `kinds` are the kinds of steps that run
+    here; those of this program if left out.
     """
 
     starter: str = ""
     authors: tuple[str, ...] = ()
+    linked: tuple[str, ...] = ()
     refused: str = ""
     accounts: Mapping[str, Account] | None = None
     open_runs: tuple[Mapping[str, Any], ...] = ()

@@ -21,7 +21,7 @@ from opsbook.book.language import PEOPLE
 from opsbook.book.params import items as items_of
 from opsbook.runs import items, pausing
 from opsbook.runs.dry import faults, sentences
-from opsbook.runs.dry.asking import AUTHORED, DISABLED, NO_ACCOUNT, STARTED, Ask, ask
+from opsbook.runs.dry.asking import AUTHORED, DISABLED, LINKED, NO_ACCOUNT, STARTED, Ask, ask
 from opsbook.runs.dry.model import N_, Around, Fault, Note, Plan, PlannedStep, Used, Value
 
 MOST_DEEP: Final = 4
@@ -90,7 +90,8 @@ class _Planner:
         self.attended = attended
         self.left = MOST_STEPS
         self.cut = False
-        shut = {**dict.fromkeys(around.authors, AUTHORED), around.starter: STARTED}
+        shut = dict.fromkeys(around.linked, LINKED)
+        shut |= {**dict.fromkeys(around.authors, AUTHORED), around.starter: STARTED}
         self.shut = {login: why for login, why in shut.items() if login}
         self.absent = _absent(book, around)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from opsbook.access import Principal, accounts
+from opsbook.access import Principal, accounts, links
 from opsbook.base import secrets
 from opsbook.base.database import Transaction
 from opsbook.base.errors import Refused
@@ -19,7 +20,7 @@ from opsbook.runs.tables import run
 MOST_HELD: Final = 5
 
 
-def around(tx: Transaction, book: Book, runbook: Runbook, who: Principal) -> Around:
+def around(tx: Transaction, now: datetime, book: Book, runbook: Runbook, who: Principal) -> Around:
     """Return what a plan has to know if `who` were to start the runbook.
 
     Of a secret only whether it is there: its value is looked at and let go.
@@ -29,9 +30,12 @@ def around(tx: Transaction, book: Book, runbook: Runbook, who: Principal) -> Aro
         for actor in behind.authors(tx, book.id, str(book.revision))
         if (account := store.account_behind(tx, actor)) is not None
     }
+    taking_part = authors if who.account_id is None else authors | {who.account_id}
+    linked = links.one_person(tx, now, *taking_part) - taking_part
     return Around(
         starter=who.login if who.account_id is not None else "",
         authors=tuple(sorted(accounts.logins(tx, sorted(authors)).values())),
+        linked=tuple(sorted(accounts.logins(tx, sorted(linked)).values())),
         refused=_refusal(book, who),
         accounts={
             row["login"]: Account(row["login"], row["disabled_at"] is None, row["first_admin"])
