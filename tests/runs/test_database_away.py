@@ -273,7 +273,6 @@ async def test_a_run_outlives_another_program_that_locks_its_file(
 # ---- who asks meanwhile ----
 
 
-@pytest.mark.xfail(strict=True, reason="answered as a bug, with 500: nothing tells an outage apart")
 async def test_who_asks_meanwhile_is_told_that_the_database_is_away(
     own_cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -92,6 +92,16 @@ class DiskFull(OpsbookError):
     remedy = "Free space there; nothing that was acknowledged is lost, and work goes on by itself."
 
 
+class DatabaseAway(OpsbookError):
+    """The database does not answer."""
+
+    status = 503
+    remedy = (
+        "Try again in a moment: runs go on by themselves once it is back. If it stays away, look at "
+        "the database server and at this server's log."
+    )
+
+
 class Transaction:
     """A connection inside a transaction, and the topics it will have touched once committed."""
 
@@ -202,8 +212,11 @@ class Database:
         return await self._loop.run_in_executor(self._readers, self._read, self._read_engine, work)
 
     def _read(self, engine: sa.Engine, work: Work[Result]) -> Result:
-        with engine.connect() as connection:
-            return work(Transaction(connection))
+        try:
+            with engine.connect() as connection:
+                return work(Transaction(connection))
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            raise DatabaseAway from error
 
     def _write_all(self) -> None:
         connection: sa.Connection | None = None
@@ -227,7 +240,7 @@ class Database:
                 connection = connection or self.engine.connect()
                 self._commit(connection, batch)
             except Exception as error:  # noqa: BLE001 (handed to every caller of the batch)
-                told = DiskFull() if FULL in str(error) else error
+                told = _told(error)
                 for _, done in batch:
                     if not done.done():
                         done.set_exception(told)
@@ -287,6 +300,17 @@ class Database:
         if self._touched and self._loop is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self.on_commit, list(self._touched))
+
+
+def _told(error: Exception) -> Exception:
+    """What callers are told of an error that took their whole batch with it."""
+    if FULL in str(error):
+        return DiskFull()
+    if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
+        away = DatabaseAway()
+        away.__cause__ = error
+        return away
+    return error
 
 
 def _passing(error: Exception) -> bool:

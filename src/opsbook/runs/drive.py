@@ -20,7 +20,7 @@ import structlog
 
 from opsbook.base import secrets
 from opsbook.base.clock import Clock
-from opsbook.base.database import Database, Transaction
+from opsbook.base.database import Database, DatabaseAway, Transaction
 from opsbook.base.errors import OpsbookError
 from opsbook.base.lease import Lease
 from opsbook.base.places import Places
@@ -212,7 +212,7 @@ class Drive:
 
             try:
                 return await self.tools.database.write(work)
-            except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            except (DatabaseAway, sa.exc.OperationalError, sa.exc.InterfaceError) as error:
                 log.warning("the journal cannot be written", run=self.run_id, error=str(error))
                 self._steps = None
                 await asyncio.sleep(pause)
