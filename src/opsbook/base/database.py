@@ -97,8 +97,8 @@ class DatabaseAway(OpsbookError):
 
     status = 503
     remedy = (
-        "Try again in a moment: runs go on by themselves once it is back. If it stays away, look at "
-        "the database server and at this server's log."
+        "Try again in a moment: runs go on by themselves once it is back. If it stays away, look "
+        "at the database server and at this server's log."
     )
 
 
