@@ -85,14 +85,14 @@ async def test_a_script_gets_the_programs_variables_and_files_of_its_effect(
     stage: Stage, cluster: str, effect: str
 ) -> None:
     script = (
-        'kubectl; echo "$KUBECONTEXT $region $VAULT_TOKEN"; echo "${PATH%%:*}"\n'
+        'kubectl | rev; echo "$KUBECONTEXT $region $VAULT_TOKEN" | rev; echo "${PATH%%:*}"\n'
         'stat -c "%a %u" "$KUBECONFIG" "${KUBECONFIG%/*}"; stat -c %a "$HOME/.."\n'
         'tail -c1 "$KUBECONFIG" | wc -l'
     )
     await published(stage, fence(script, f"effect={effect}"), targets=cluster)
     state, message, text = await outcome(stage, await stage.run())
     lines = text.splitlines()
-    assert (state, lines[0], lines[1]) == (
+    assert (state, lines[0][::-1], lines[1][::-1]) == (  # backwards, as it would be masked
         "succeeded", f"tokentokentoken-{effect}", f"shop seoul vault-{effect}-0123456789",
     ), message  # fmt: skip
     assert lines[2].endswith("/programs")
@@ -104,8 +104,11 @@ async def test_a_parameter_does_not_take_the_place_of_what_the_target_sets(
     stage: Stage, cluster: str
 ) -> None:
     body = "```bash {#give effect=read save=VAULT_TOKEN}\necho mine\n```\n"
-    await published(stage, body + fence('echo "$VAULT_TOKEN"', "effect=read"), targets=cluster)
-    assert (await outcome(stage, await stage.run()))[2] == "vault-read-0123456789\n"
+    await published(
+        stage, body + fence('echo "$VAULT_TOKEN" | rev', "effect=read"), targets=cluster
+    )
+    found = (await outcome(stage, await stage.run()))[2].strip()
+    assert found[::-1] == "vault-read-0123456789"
 
 
 async def test_the_files_of_a_credential_go_with_the_attempt(stage: Stage, cluster: str) -> None:

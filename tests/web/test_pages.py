@@ -355,7 +355,7 @@ async def test_the_chain_is_verified_from_the_page_and_names_what_was_changed(
 async def test_a_token_is_shown_once_and_works_within_its_scopes(calm: Rig, enter: Enter) -> None:
     viewer = await enter(calm, "viewer")
     page = await viewer.send("/profile", "/profile/tokens", name="reader", scopes="read", days="30")
-    raw = page.split('<code class="secret">')[1].split("</code>")[0]
+    raw = page.split('<code class="secret" id="secret">')[1].split("</code>")[0]
     assert raw.startswith("opb_")
     again = await viewer.see("/profile")
     assert raw not in again
