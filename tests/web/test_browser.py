@@ -1,5 +1,6 @@
 """Pages in a real browser: accessible, within the screen, live without jumping, usable by keys."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -175,6 +176,44 @@ async def test_output_appears_while_the_step_writes(trouble: Rig, enter_browser:
         await page.wait_for_selector(f"pre[data-attempt='{mine}'] >> text=new line {number}")
     text = await page.inner_text(f"pre[data-attempt='{mine}']")
     assert text.count("new line 1 <b>&amp;") == 1
+
+
+async def test_a_page_that_comes_late_takes_no_line_away(trouble: Rig, enter_browser: Open) -> None:
+    """The answer to a refresh is held back until the stream has brought more than it contains."""
+    page = await enter_browser(trouble)
+    await page.goto("/runs/2")
+    mine = await trouble.database.read(
+        lambda tx: tx.scalar(sa.select(sa.func.max(attempt.c.id)).where(attempt.c.run_id == 2))
+    )
+    asked, shown = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Any) -> None:
+        answer = await route.fetch()
+        asked.set()
+        await shown.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/runs/2", late)
+
+    async def line(number: int) -> None:
+        # The gap makes the fresh page say that the beginning is not shown: another element.
+        def write(tx: Any) -> None:
+            start = 50_000 + 100 * number
+            tx.insert(output, attempt_id=mine, start=start, text=f"new line {number}\n")
+            tx.touch("run:2")
+
+        await trouble.database.write(write)
+        await page.wait_for_selector(f"pre[data-attempt='{mine}'] >> text=new line {number}")
+
+    await line(0)
+    await asyncio.wait_for(asked.wait(), 20)
+    await line(1)
+    async with page.expect_response("**/runs/2"):
+        shown.set()
+    await page.wait_for_selector("p:visible >> text=The beginning is not shown.")
+    await line(2)
+    text = await page.inner_text(f"pre[data-attempt='{mine}']")
+    assert text.endswith("\nnew line 0\nnew line 1\nnew line 2\n")
 
 
 async def test_an_open_fold_stays_open_while_the_page_changes(

@@ -404,7 +404,7 @@ async def test_old_output_is_cut_and_whole_behind_a_link(trouble: Rig, enter: En
     page = await operator.see("/runs/2")
     assert "line 8999" in page
     assert "line 10\n" not in page
-    _, _, cut = page.partition("The beginning is not shown.")
+    _, _, cut = page.partition('<p class="small">The beginning is not shown.')
     path = re.findall(r'href="(/runs/2/steps/[a-z-]+/output\.txt\?attempt=1)"', cut)[0]
     answer = await operator.client.get(path)
     assert answer.headers["content-type"].startswith("text/plain")
