@@ -24,6 +24,7 @@ up: $(ENV)/.run  ## run a book: BOOK=books/starter
 	@exec $(BIN)/opsbook up $(BOOK)
 
 test: $(ENV)/.dev  ## run every test with what is installed here, and name what was skipped
+	@$(BIN)/python -m compileall -q src  # many tests start the program: none has to compile it anew
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal -m "not prove" $(ARGS)
 
 lint: lint-format lint-rules lint-types lint-imports lint-files  ## check form, rules, types and imports

@@ -6,6 +6,7 @@ the database itself, since to start a hundred thousand runs one by one would mea
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import signal
@@ -47,6 +48,7 @@ May it be deployed?
 date +%s.%N > "$OPSBOOK_WORK/at-$OPSBOOK_RUN"
 ```
 """
+SOURCE = Path(__file__).resolve().parent.parent / "src"
 PROGRAM = (sys.executable, "-m", "opsbook")
 COPIED = ("run", "run_step", "approval", "run_wait")
 
@@ -60,6 +62,7 @@ class Server:
         self.process: subprocess.Popen[str] | None = None
         self.url = ""
         self.token = ""
+        compileall.compile_dir(SOURCE, quiet=1)  # as the first start on a machine leaves it
         book = folder / "shop"
         (book / "runbooks").mkdir(parents=True, exist_ok=True)
         (book / "book.yaml").write_text(BOOK)

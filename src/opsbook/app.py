@@ -198,13 +198,15 @@ class App:
         self._loop("seal", self._seal, "audit")
         self._loop("rules", self.rules.tick, "checks", "books")
         hooks = Hooks(library, self.url, known)
-        for consumer in (Response(library).consumer, Telling(library).consumer, hooks.consumer):
-            self._loop(consumer.name, self._drainer(consumer), "events")
+        response = Response(library).consumer
+        self._loop(response.name, self._drainer(response), "events")
+        for consumer in (Telling(library).consumer, hooks.consumer):
+            self._loop(consumer.name, self._drainer(consumer), "events", patient=True)
         self._loop("escalation", Escalator(database, library).tick, "incidents", "books")
         self._loop("pages", self.outbox.tick, "pages")
         self._loop("webhooks", self.deliveries.tick, "webhooks", "books")
-        self._loop("approvals", self._expire_approvals, "approvals")
-        self._loop("reminders", Reminding(database, library).tick, "runs")
+        self._loop("approvals", self._expire_approvals, "approvals", patient=True)
+        self._loop("reminders", Reminding(database, library).tick, "runs", patient=True)
         self._loop("routines", Routines(database, library).tick, "books")
         self._loop("tidy", self._tidy)
         self.revisions.wire()
@@ -216,9 +218,9 @@ class App:
         name: str,
         tick: Callable[[datetime], object],
         *topics: str,
-        deciding: bool = True,
+        patient: bool = False,
     ) -> None:
-        wake = self.loops.add(name, tick, deciding=deciding)  # type: ignore[arg-type]
+        wake = self.loops.add(name, tick, patient=patient)  # type: ignore[arg-type]
         for topic in topics:
             self.hub.on(topic, wake)
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
+
+GATHER_S: Final = 0.05
 
 
 class Clock(Protocol):
@@ -20,6 +22,9 @@ class Clock(Protocol):
 
     async def wait(self, until: datetime | None, wake: asyncio.Event) -> None:
         """Return once ``until`` is reached or ``wake`` is set; None waits for ``wake`` alone."""
+
+    async def gather(self) -> None:
+        """Let a moment pass in which more of what has just begun may come together."""
 
 
 class SystemClock:
@@ -40,6 +45,10 @@ class SystemClock:
             except TimeoutError:
                 if until is None:
                     continue
+
+    async def gather(self) -> None:
+        """Wait 50 ms: several commits of one cause are seen at once, and others go first."""
+        await asyncio.sleep(GATHER_S)
 
 
 class WoundClock:
@@ -70,6 +79,9 @@ class WoundClock:
         return min(
             (until for until, _ in self._waiting.values() if until is not None), default=None
         )
+
+    async def gather(self) -> None:
+        """Nothing passes while the clock stands still."""
 
     async def wait(self, until: datetime | None, wake: asyncio.Event) -> None:
         """Wait until wound to ``until`` or woken."""

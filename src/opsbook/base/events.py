@@ -94,28 +94,47 @@ def move(tx: Transaction, consumer: str, to: int) -> None:
         tx.insert(cursor, consumer=consumer, position=to)
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """What there is for a consumer: the next event, and what was parked and is due again."""
+
+    position: int
+    event: Event | None
+    due: list[dict[str, Any]]
+    again_at: datetime | None
+
+
 async def drain(database: Database, consumer: Consumer, now: datetime) -> datetime | None:
-    """Handle everything that waits for ``consumer``; return when a parked event is due again."""
-    while await _one(database, consumer, now):
-        pass
-    return await _parked(database, consumer, now)
+    """Handle everything that waits for ``consumer``; return when a parked event is due again.
+
+    Every event wakes every consumer, so one that has nothing to do finds out in a single read.
+    """
+    look = functools.partial(_waiting, consumer=consumer, now=now)
+    found = await database.read(look)
+    while found.event is not None:
+        await _handle(database, consumer, now, found.position, found.event)
+        found = await database.read(look)
+    if not found.due:
+        return found.again_at
+    for row in found.due:
+        await _again(database, consumer, now, row)
+    return (await database.read(look)).again_at
 
 
-async def _one(database: Database, consumer: Consumer, now: datetime) -> bool:
-    def find(tx: Transaction) -> tuple[int, Event | None]:
-        at = position(tx, consumer.name)
-        row = tx.row(
-            sa.select(event)
-            .where(event.c.id > at, event.c.kind.in_(consumer.kinds))
-            .order_by(event.c.id)
-            .limit(1)
-        )
-        return at, (Event(**row) if row else None)
+def _waiting(tx: Transaction, consumer: Consumer, now: datetime) -> Waiting:
+    at = position(tx, consumer.name)
+    following = event.c.id > at, event.c.kind.in_(consumer.kinds)
+    row = tx.row(sa.select(event).where(*following).order_by(event.c.id).limit(1))
+    if row is not None:
+        return Waiting(at, Event(**row), [], None)
+    mine = tx.rows(sa.select(parked).where(parked.c.consumer == consumer.name))
+    due = [one for one in mine if one["retry_at"] <= now]
+    return Waiting(at, None, due, min((one["retry_at"] for one in mine), default=None))
 
-    at, found = await database.read(find)
-    if found is None:
-        return False
 
+async def _handle(
+    database: Database, consumer: Consumer, now: datetime, at: int, found: Event
+) -> None:
     def handle(tx: Transaction) -> None:
         if position(tx, consumer.name) == at:
             consumer.handle(tx, found, now)
@@ -135,38 +154,27 @@ async def _one(database: Database, consumer: Consumer, now: datetime) -> bool:
                 tx.touch("parked")
 
         await database.write(park)
-    return True
 
 
-async def _parked(database: Database, consumer: Consumer, now: datetime) -> datetime | None:
-    mine = sa.select(parked).where(parked.c.consumer == consumer.name)
-    due = await database.read(lambda tx: tx.rows(mine.where(parked.c.retry_at <= now)))
-    for row in due:
-        key = (parked.c.consumer == consumer.name) & (parked.c.event_id == row["event_id"])
+async def _again(
+    database: Database, consumer: Consumer, now: datetime, row: dict[str, Any]
+) -> None:
+    key = (parked.c.consumer == consumer.name) & (parked.c.event_id == row["event_id"])
 
-        def again(tx: Transaction, row: dict[str, Any] = row, key: Any = key) -> None:
-            if tx.claim(sa.delete(parked).where(key)):
-                found = tx.row(sa.select(event).where(event.c.id == row["event_id"]))
-                if found is not None:
-                    consumer.handle(tx, Event(**found), now)
-                tx.touch("parked")
+    def again(tx: Transaction) -> None:
+        if tx.claim(sa.delete(parked).where(key)):
+            found = tx.row(sa.select(event).where(event.c.id == row["event_id"]))
+            if found is not None:
+                consumer.handle(tx, Event(**found), now)
+            tx.touch("parked")
 
-        try:
-            await database.write(again)
-        except Exception as error:  # noqa: BLE001 (stays parked)
-            attempts, text = row["attempts"] + 1, f"{type(error).__name__}: {error}"
-            later = now + retry_after(attempts)
-            change = (
-                sa.update(parked).where(key).values(attempts=attempts, retry_at=later, error=text)
-            )
-            await database.write(functools.partial(Transaction.claim, statement=change))
-    return await database.read(
-        lambda tx: tx.scalar(
-            sa.select(sa.type_coerce(sa.func.min(parked.c.retry_at), Instant)).where(
-                parked.c.consumer == consumer.name
-            )
-        )
-    )
+    try:
+        await database.write(again)
+    except Exception as error:  # noqa: BLE001 (stays parked)
+        attempts, text = row["attempts"] + 1, f"{type(error).__name__}: {error}"
+        later = now + retry_after(attempts)
+        change = sa.update(parked).where(key).values(attempts=attempts, retry_at=later, error=text)
+        await database.write(functools.partial(Transaction.claim, statement=change))
 
 
 def list_parked(tx: Transaction) -> list[dict[str, Any]]:

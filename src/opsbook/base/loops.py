@@ -29,11 +29,16 @@ log = structlog.get_logger("opsbook.loops")
 
 @dataclass
 class Loop:
-    """One loop and how it fares. ``deciding`` loops rest while another server decides."""
+    """One loop and how it fares.
+
+    ``deciding`` loops rest while another server decides. ``patient`` ones gather what wakes them
+    for a moment, so that those which somebody waits for go first and a burst is one look.
+    """
 
     name: str
     tick: Tick
     deciding: bool = True
+    patient: bool = False
     slowest: timedelta = SLOWEST
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     parked: bool = False
@@ -55,10 +60,11 @@ class Loops:
         self._stopping = False
 
     def add(
-        self, name: str, tick: Tick, *, deciding: bool = True, slowest: timedelta = SLOWEST
-    ) -> Callable[[], None]:
+        self, name: str, tick: Tick, *, deciding: bool = True, patient: bool = False,
+        slowest: timedelta = SLOWEST,
+    ) -> Callable[[], None]:  # fmt: skip
         """Add a loop; return what wakes it. ``slowest`` is its longest pause after errors."""
-        loop = Loop(name, tick, deciding, slowest)
+        loop = Loop(name, tick, deciding, patient, slowest)
         self.loops[name] = loop
         return lambda: self.wake(name)
 
@@ -110,6 +116,8 @@ class Loops:
                 self._moved.set()
             await self.clock.wait(due, loop.wake)
             loop.parked = False
+            if loop.patient and loop.wake.is_set():
+                await self.clock.gather()
 
     async def settle(self, limit: float = 30.0) -> None:
         """Wait until every loop waits and nothing is under way; ``limit`` is in real seconds."""

@@ -9,7 +9,7 @@ Does not belong here: what starts a run (alerts, routines, people), who may appr
 checks see (`checks`), and any step that knows a domain: domains register theirs from above.
 """
 
-from opsbook.runs.answers import cancel, confirm, decide
+from opsbook.runs.answers import cancel, confirm, decide, vote
 from opsbook.runs.attaching import attach, evidence, evidence_content
 from opsbook.runs.engine import Engine
 from opsbook.runs.errors import (
@@ -51,4 +51,5 @@ __all__ = [
     "resume",
     "start",
     "take_over",
+    "vote",
 ]

@@ -1,7 +1,6 @@
-"""What people answer a run that waits: a manual step is done, what becomes of a step, or cancel.
+"""What people answer a run that waits: a vote, a manual step is done, a decision, to cancel it.
 
-Approving is not here: that is `access.approvals`, and the engine hears of it. Each of these locks
-the run first, so that of two answers one counts and the other is told so.
+Each of these locks the run first, so that of two answers one counts and the other is told so.
 """
 
 from __future__ import annotations
@@ -22,6 +21,22 @@ from opsbook.runs.tables import run, step, wait
 from opsbook.runs.waking import wake
 
 Choice = Literal["retry", "skip", "fail", "stop"]
+
+
+def vote(
+    tx: Transaction, now: datetime, approval_id: int, principal: Principal, book: Book,
+    decision: Literal["approve", "reject"], note: str = "", *, seen: str | None = None,
+) -> str:  # fmt: skip
+    """Vote as `access.approvals.decide` does, and let a run that has its answer move at once.
+
+    The engine would hear of it by the event as well, some tens of milliseconds later.
+    """
+    run_id = store.run_of_approval(tx, approval_id)
+    row = store.lock_run(tx, run_id) if run_id is not None else None
+    state = approvals.decide(tx, now, approval_id, principal, book, decision, note, seen=seen)
+    if state != "open" and row is not None:
+        wake(tx, now, row)
+    return state
 
 
 def confirm(

@@ -161,7 +161,7 @@ async def _vote(
 
     def answer(tx: Transaction, book: Book) -> Any:
         _belongs(tx, run_id, asked)
-        return approvals.decide(
+        return runs.vote(
             tx, visit.now, asked, visit.who, book, decision, note,
             seen=fields.get("seen") or None,
         )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ def command(
     Reads the books first. If anything is wrong with a folder that never ran here, names all of it,
     exits with 2 and starts and writes nothing. One that ran before goes on as it was, and says so.
     """
+    gc.disable()  # nothing that a start makes is garbage; `serving` lets it go on
     from opsbook.settings import Settings
 
     settings = Settings.from_env(books, data=data, listen=listen, database=database)
@@ -51,6 +53,8 @@ def command(
     except KeyboardInterrupt:
         console.told(words.UP_START_STOPPED)
         return 0
+    finally:
+        gc.enable()
 
 
 def _build(settings: Settings, console: Console) -> App | None:

@@ -97,7 +97,7 @@ async def _vote(
     def answer(tx: Transaction, now: datetime, book: Book) -> None:
         nonlocal approval
         approval = waiting(tx, run_id, "approval", asked.step)["approval_id"]
-        approvals.decide(tx, now, approval, ask.who, book, decision, note=asked.note)
+        runs.vote(tx, now, approval, ask.who, book, decision, note=asked.note)
 
     try:
         return await answered(once, run_id, answer)
