@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from opsbook.base.database import Database
 from opsbook.base.errors import StartError
 
-HEAD = "0003"
+HEAD = "0004"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from opsbook.base.clock import WoundClock
@@ -63,4 +64,38 @@ async def test_a_deciding_loop_rests_while_another_server_decides() -> None:
     wake()
     await loops.settle()
     assert ran == ["watched", "decided"]
+    await loops.stop()
+
+
+class Gathering(WoundClock):
+    """A clock under which more comes together while somebody gathers."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__(START)
+        self.meanwhile = meanwhile
+
+    async def gather(self) -> None:
+        self.meanwhile()
+
+
+async def test_a_patient_loop_sees_what_comes_together_in_one_look() -> None:
+    told: list[str] = []
+    looks: list[list[str]] = []
+
+    def meanwhile() -> None:
+        told.append("second")
+        wake()
+
+    loops = Loops(Gathering(meanwhile))
+
+    async def look(now: datetime) -> None:
+        looks.append(list(told))
+
+    wake = loops.add("look", look, patient=True)
+    loops.start()
+    await loops.settle()
+    told.append("first")
+    wake()
+    await loops.settle()
+    assert looks == [[], ["first", "second"]]
     await loops.stop()

@@ -66,7 +66,7 @@ async def account(stage: Stage, login: str) -> int:
 async def vote(stage: Stage, run_id: int, login: str, decision: str = "approve") -> str:
     asked = (await stage.waits(run_id))[0]["approval_id"]
     who, book = await stage.person(login), stage.library.current("shop")
-    return await stage.act(approvals.decide, asked, who, book, decision)
+    return await stage.act(runs.vote, asked, who, book, decision)
 
 
 async def excluded(stage: Stage, run_id: int) -> dict[str, str]:

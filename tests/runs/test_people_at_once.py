@@ -72,7 +72,7 @@ async def parts(stage: Stage, body: str) -> tuple[int, int, Book, dict[str, Prin
 
 
 def voting(stage: Stage, asked: int, who: Principal, book: Book, decision: Any = "approve") -> Work:
-    return lambda tx: approvals.decide(tx, stage.clock.now(), asked, who, book, decision)
+    return lambda tx: runs.vote(tx, stage.clock.now(), asked, who, book, decision)
 
 
 async def test_of_two_votes_at_once_each_counts_once(any_stage: Stage, others: Servers) -> None:
@@ -169,7 +169,7 @@ async def test_the_last_vote_and_the_end_of_its_time_at_once(
 
     def yes(tx: Transaction) -> str:
         before = end - timedelta(microseconds=1)
-        return approvals.decide(tx, before, asked, people["second"], book, "approve")
+        return runs.vote(tx, before, asked, people["second"], book, "approve")
 
     def expire(tx: Transaction) -> None:
         approvals.expire(tx, end)

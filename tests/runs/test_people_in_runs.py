@@ -55,6 +55,25 @@ async def test_two_people_of_any_of_its_roles_approve_and_then_it_goes_on(any_st
     assert (await stage.steps(run_id))["agree"]["message"] == "approved by dba, second"
 
 
+async def test_a_run_can_move_as_soon_as_its_answer_is_there(any_stage: Stage) -> None:
+    """Not when somebody hears of it: a server that stops in between leaves nothing to be heard."""
+    stage = any_stage
+    run_id, book = await begun(stage, ASK_TWO + CHANGE)
+    asked = (await stage.waits(run_id))[0]["approval_id"]
+    people = [await stage.person(login) for login in ("dba", "second")]
+    states = []
+
+    def both(tx: Transaction) -> None:
+        for who in people:
+            runs.vote(tx, stage.clock.now(), asked, who, book, "approve")
+            states.append(tx.scalar(sa.select(run.c.state).where(run.c.id == run_id)))
+
+    await stage.write(both)
+    assert states == ["waiting", "running"]
+    await stage.settle()
+    assert stage.ran() == ["change"]
+
+
 async def test_one_no_is_enough_whatever_the_quorum(stage: Stage) -> None:
     run_id, _ = await begun(stage, ASK_TWO + CHANGE)
     await vote(stage, run_id, "dba")

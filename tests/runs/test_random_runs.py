@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opsbook import runs
-from opsbook.access import approvals
 from opsbook.base.errors import OpsbookError
 from opsbook.runs import store
 from tests.support.runs import Stage, book, open_folder, runbook
@@ -260,7 +259,7 @@ async def act(stage: Stage, plan: Plan) -> None:
                     who = await stage.person("officer")
                     decision = "approve" if one.approve else "reject"
                     number = asked["approval_id"]
-                    await stage.act(approvals.decide, number, who, shop, decision)
+                    await stage.act(runs.vote, number, who, shop, decision)
                 elif asked["kind"] == "decision" and asked["answer"] is None:
                     who = await stage.person("operator")
                     failed = asked["data"].get("failed")

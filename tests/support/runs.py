@@ -202,7 +202,7 @@ class Stage:
         """Approve or reject what a run waits for."""
         asked = (await self.waits(run_id))[0]["approval_id"]
         who, shop = await self.person(login), self.library.current("shop")
-        await self.act(approvals.decide, asked, who, shop, decision, note)
+        await self.act(runs.vote, asked, who, shop, decision, note)
 
     # ---- looking ----
 

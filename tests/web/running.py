@@ -18,7 +18,7 @@ import sqlalchemy as sa
 import uvicorn
 
 from opsbook import audit, runs
-from opsbook.access import approvals, sessions, tokens
+from opsbook.access import sessions, tokens
 from opsbook.base.database import Transaction
 from opsbook.book import Book, load
 from opsbook.revisions import Revisions
@@ -257,7 +257,7 @@ class Site:
         """Approve what a run waits for."""
         who = await self.stage.person(by)
         asked = (await self.stage.waits(self.runs[name]))[0]["approval_id"]
-        await self.stage.act(approvals.decide, asked, who, self.book, "approve", note)
+        await self.stage.act(runs.vote, asked, who, self.book, "approve", note)
 
     async def session(self, login: str) -> str:
         """Open a session and return what its cookie holds."""

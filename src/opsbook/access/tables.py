@@ -79,10 +79,12 @@ approval = table(
     sa.Column("excluded_because", sa.JSON, nullable=False, default=dict),
     sa.Column("self_approval", sa.Text, nullable=False),
     # open | approved | rejected | expired | void
-    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("state", sa.Text, nullable=False),
     sa.Column("requested_at", Instant, nullable=False),
     sa.Column("expires_at", Instant),
     sa.Column("decided_at", Instant),
+    # What expires next is found among any number that wait.
+    sa.Index("ix_approval_state_expires_at", "state", "expires_at"),
 )
 
 vote = table(

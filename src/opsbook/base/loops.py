@@ -20,6 +20,7 @@ from typing import Final
 import structlog
 
 from opsbook.base.clock import Clock, WoundClock
+from opsbook.base.database import DatabaseAway
 from opsbook.base.errors import Bug
 
 Tick = Callable[[datetime], Awaitable[datetime | None]]
@@ -108,7 +109,7 @@ class Loops:
                 except Exception as error:  # the edge of a loop: record, delay, go on
                     loop.failures += 1
                     loop.error = f"{type(error).__name__}: {error}"
-                    log.exception("loop failed", loop=loop.name, failures=loop.failures)
+                    _note(loop, error)
                     pause = min(loop.slowest, timedelta(seconds=2 ** min(loop.failures, 6)))
                     due = self.clock.now() + pause
             if not loop.wake.is_set():
@@ -151,3 +152,12 @@ class Loops:
             await self.settle()
         self.clock.set(target)
         await self.settle()
+
+
+def _note(loop: Loop, error: Exception) -> None:
+    """Say that a loop failed; of a database that is away without a trace, each time, of each."""
+    about = {"loop": loop.name, "failures": loop.failures}
+    if isinstance(error, DatabaseAway):
+        log.warning("loop waits for the database", why=str(error.__cause__ or error), **about)
+    else:
+        log.exception("loop failed", **about)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -261,12 +262,13 @@ def check_waits(tx: Transaction, now: datetime) -> list[Row]:
     """Return the waits for checks, with the run's book.
 
     Each of them is looked at within CHECKS_WITHIN by itself: so that they are found by their time,
-    among any number of others that wait for people.
+    among any number of others that wait for people. (They are put in order here: asked to, SQLite
+    would rather walk through all of them.)
     """
     joined = wait.join(run, run.c.id == wait.c.run_id)
     mine = (wait.c.kind == "check") & (wait.c.wake_at <= now + CHECKS_WITHIN)
-    query = sa.select(*wait.c, run.c.book).select_from(joined).where(mine)
-    return tx.rows(query.order_by(wait.c.id))
+    found = tx.rows(sa.select(*wait.c, run.c.book).select_from(joined).where(mine))
+    return sorted(found, key=itemgetter("id"))
 
 
 def waiting_parent(tx: Transaction, run_id: int) -> int | None:

@@ -302,6 +302,13 @@ KNOWN: Final = (
     N_("an integer from %(low)s up to %(high)s"),
     N_("a number from %(low)s up to %(high)s"),
     N_("a duration such as 30s or 1h30m"),
+    N_("The database does not answer."),
+    N_(
+        "Try again in a moment: runs go on by themselves once it is back. If it stays away, look "
+        "at the database server and at this server's log."
+    ),
+    N_("The disk that holds the database is full."),
+    N_("Free space there; nothing that was acknowledged is lost, and work goes on by itself."),
 )
 """Sentences of the packages below that are known here; `%(name)s` stands for a value in them."""
 

@@ -209,7 +209,7 @@ class People:
         about = asked["run_id"], asked["step"], self.operator, self.shop
         if asked["kind"] == "approval":
             number = asked["approval_id"]
-            await self._act(approvals.decide, number, self.officer, self.shop, "approve")
+            await self._act(runs.vote, number, self.officer, self.shop, "approve")
         elif asked["kind"] == "person":
             await self._act(runs.confirm, *about)
         elif asked["kind"] == "decision" and asked["answer"] is None:

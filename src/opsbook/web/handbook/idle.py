@@ -12,14 +12,16 @@ from typing import Final
 
 from opsbook.web.i18n import N_, Speech
 
-CHANGES: Final = N_("Changes are not held back by these yet.")
+WINDOWS: Final = N_(
+    "Steps that wait for a window look at these; changes are not held back by them yet."
+)
 CONSEQUENCES: Final[Mapping[str, str]] = {
     "routing": N_(
         "Nobody is told by these lines yet; who is paged is decided by severity and escalation."
     ),
     "inhibitions": N_("No alert is kept quiet by these yet; each one that fires is told."),
-    "freezes": CHANGES,
-    "windows": CHANGES,
+    "freezes": WINDOWS,
+    "windows": WINDOWS,
     "backups": N_("Opsbook does not make or miss these backups yet."),
     "scaling": N_("Opsbook does not change these numbers yet."),
     "limits": N_("Opsbook does not watch these limits yet; only checks and rules raise an alert."),
