@@ -2,9 +2,9 @@
 
 The server is started once with one waiting run and once with all of them, and what it needs is
 measured in the same way: its own memory, and the share of one core it uses over IDLE_S seconds in
-which nobody asks anything. Then APPROVALS of the runs, taken from all over, are approved through the
-interface, half a second apart, which is as fast as people are; the step behind the approval writes
-down when it began. A bare spawn of the same script is measured beside it.
+which nobody asks anything. Then APPROVALS of the runs, taken from all over, are approved through
+the interface, half a second apart, which is as fast as people are; the step behind the approval
+writes down when it began. A bare spawn of the same script is measured beside it.
 
     python bench/waiting_runs.py [--runs 100000]
 """

@@ -106,7 +106,7 @@ class Loops:
                 try:
                     due = await loop.tick(self.clock.now())
                     loop.failures, loop.error, loop.last_ok = 0, "", self.clock.now()
-                except Exception as error:  # the edge of a loop: record, delay, go on
+                except Exception as error:  # noqa: BLE001 (the edge of a loop: record, delay, go on)
                     loop.failures += 1
                     loop.error = f"{type(error).__name__}: {error}"
                     _note(loop, error)
