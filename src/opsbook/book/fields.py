@@ -56,6 +56,7 @@ class Part(BaseModel):
     """A piece of a book."""
 
     model_config = ConfigDict(
+        defer_build=True,
         frozen=True,
         extra="forbid",
         arbitrary_types_allowed=True,

@@ -37,7 +37,7 @@ Time = Annotated[
 class Shape(BaseModel):
     """An answer; built from rows, whose other columns are left out."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class Version(Shape):
