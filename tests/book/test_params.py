@@ -87,6 +87,15 @@ def test_what_is_not_required_may_be_left_out_and_is_then_empty():
     assert not Param(required=False).must_be_given
 
 
+def test_an_empty_text_is_no_value_for_what_is_required():
+    missing = ["parameter x: is required. accepted: text on one line."]
+    assert told(with_params(x={}), {"x": ""}) == missing
+    assert told(with_params(x={"default": "web"}), {"x": ""}) == missing
+    assert told(with_params(x={"from": "label:host"}), {}, {"host": ""}) == missing
+    assert told(with_params(x={"required": False}), {"x": ""}) == []
+    assert told(with_params(x={"default": ""}), {}) == []
+
+
 @pytest.mark.parametrize(
     ("fields", "field", "message"),
     [

@@ -231,7 +231,8 @@ def check_params(
             value = labels.get(param.label)
         if value is None:
             value = param.default
-        if value is None and param.required:
+        empty = value == "" != param.default and param.type != "list"
+        if (value is None or empty) and param.required:
             problems.append(ParameterProblem(name, "is required", accepted(param)))
         elif value is None:
             values[name] = ""

@@ -47,7 +47,7 @@ async def rerun(visit: Visitor, run_id: Number) -> Response:
         return book, runbook, _kept(runbook, row)
 
     book, runbook, kept = await visit.kept.app.database.read(look)
-    given = await startform._given(visit, runbook)
+    given = await startform.given_in(visit, runbook)
     step, reason = forms.text(given.raw, "step"), forms.text(given.raw, "reason")
     key = f"{visit.who.actor}/{given.raw['once'][:80]}" if given.raw.get("once") else None
     seals = sealed.has_any(runbook)
@@ -103,7 +103,7 @@ async def _page(
         filled = given or startform.Given(params=_kept(runbook, row), fresh=False)
         problems = _problems(error)
         fields = [
-            startform._field(visit.speech, name, param, filled, problems)
+            startform.field(visit.speech, name, param, filled, problems)
             for name, param in runbook.params.items()
         ]
         for one in fields:  # nobody has typed it: it was never here
@@ -125,7 +125,7 @@ async def _page(
             "problems": [
                 sayings.told(visit.speech, visit.speech.say(one))
                 for one in problems
-                if not any(startform._names(one, name) for name in runbook.params)
+                if not any(startform.is_about(one, name) for name in runbook.params)
             ],
         }  # fmt: skip
 

@@ -19,12 +19,13 @@ from opsbook.book import Book
 from opsbook.runs import sealed
 from opsbook.web import ansi, asks, courses, outlook, scene, sentences, stepped, words
 from opsbook.web.i18n import N_, Speech
-from opsbook.web.scene import OVER, Scene
+from opsbook.web.scene import Scene
 from opsbook.web.stepped import PHASES
 from opsbook.web.visit import Visit
 
 __all__ = ["PHASES", "RISKS", "cause", "shaped", "title", "took"]
 
+DONE: Final = frozenset({"succeeded", "skipped"})
 RISKS: Final = {"routine": N_("routine"), "change": N_("change"), "dangerous": N_("dangerous")}
 HEADINGS: Final = {
     "rollback": N_("To undo, newest first"),
@@ -60,7 +61,7 @@ def shaped(
         "asks_me": asked["key"] if asked is not None and asked["mine"] else "",
         "trouble": trouble,
         "above": [one["key"] for one in (asked, trouble) if one is not None],
-        "progress": f"{sum(one['state'] in OVER for one in main)}/{len(main)}",
+        "progress": f"{sum(one['state'] in DONE for one in main)}/{len(main)}",
         "cause": cause(visit, row, names),
         "params": [
             (name, stepped.bounded(str(value)))

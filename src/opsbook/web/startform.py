@@ -78,7 +78,7 @@ async def plan(visit: Visitor, book_id: str, runbook_id: str) -> Response:
     """Show the form again with the plan of what was filled in; nothing is started."""
     book = visit.book(book_id, "runs:write")
     runbook = find(book, runbook_id)
-    return await page(visit, book, runbook, await _given(visit, runbook))
+    return await page(visit, book, runbook, await given_in(visit, runbook))
 
 
 @router.post("/book/{book_id}/runbooks/{runbook_id}/start")
@@ -86,7 +86,7 @@ async def start(visit: Visitor, book_id: str, runbook_id: str) -> Response:
     """Start a runbook; everything that is wrong with its parameters is shown at once."""
     book = visit.book(book_id, "runs:write")
     runbook = find(book, runbook_id)
-    given = await _given(visit, runbook)
+    given = await given_in(visit, runbook)
     visit.who.require("runs:write", book)
     wrong = []
     if runbook.risk == "dangerous" and forms.text(given.raw, "named") != runbook.id:
@@ -123,7 +123,7 @@ def find(book: Book, runbook_id: str) -> Runbook:
     return found
 
 
-async def _given(visit: Visit, runbook: Runbook) -> Given:
+async def given_in(visit: Visit, runbook: Runbook) -> Given:
     """Return what was sent; an empty optional parameter was not given."""
     fields = await forms.read_lists(visit.request, visit.secret)
     params = {}
@@ -185,13 +185,13 @@ async def page(
     values = {
         "runbook": about,
         "params": [
-            _field(visit.speech, name, param, given, problems)
+            field(visit.speech, name, param, given, problems)
             for name, param in runbook.params.items()
         ],
         "problems": [
             sayings.told(visit.speech, visit.speech.say(one))
             for one in problems
-            if not any(_names(one, name) for name in runbook.params)
+            if not any(is_about(one, name) for name in runbook.params)
         ],
         "day": (given.day or today).isoformat() if made.phased else "",
         "named": forms.text(given.raw, "named"),
@@ -215,10 +215,10 @@ def _problems(given: Given, made: dry.Plan, error: Invalid | None) -> list[str]:
     return told
 
 
-def _field(
+def field(
     speech: Speech, name: str, param: Param, given: Given, problems: list[str]
 ) -> dict[str, Any]:
-    wrong = [one for one in problems if _names(one, name)]
+    wrong = [one for one in problems if is_about(one, name)]
     value = given.params.get(name, "") if not given.fresh else param.default or ""
     low, high = param.range or (None, None)
     return {
@@ -273,7 +273,7 @@ def _hints(speech: Speech, param: Param) -> list[str]:
     return hints
 
 
-def _names(problem: str, name: str) -> bool:
+def is_about(problem: str, name: str) -> bool:
     return problem.startswith(f"parameter {name}:")
 
 
