@@ -294,6 +294,15 @@ def test_whatever_happens_the_steps_run_as_the_model_says(plan: Plan) -> None:
     check(plan)
 
 
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize("writes", range(1, 5))
+def test_what_was_only_cut_off_has_used_up_no_try_and_gives_none(writes: int, each: bool) -> None:
+    """The server dies between a try's intent and its start, at each of its writes in turn."""
+    step = Made(fails=NEVER, retry=1, on_fail="stop", answer="stop", each=each)
+    tidy = Made(on_fail="continue")
+    check(Plan(main=(step,), tidy=(tidy,), deaths=((writes, False),)))
+
+
 @pytest.mark.prove
 @pytest.mark.timeout(1800)
 @settings(max_examples=250, deadline=None, suppress_health_check=CALM)

@@ -423,7 +423,8 @@ class Story(Ledger):
         known = self.known(row)
         failures = row["failures"] + 1
         ends = row["phase"] == "main" and self.stopping
-        if failures <= known.retry and not ends:
+        whole = known.each is None or row["part_of"] is not None  # and not a list of such
+        if failures <= known.retry and not ends and whole:
             pause = pausing.before_try(known, failures)
             self._unpause(row)
             self._set_step(row, failures=failures, message=message,
@@ -432,7 +433,6 @@ class Story(Ledger):
             if pause:
                 self._pause_until(row, self.now + pause, {"again": "retry", "why": message})
             return
-        whole = known.each is None or row["part_of"] is not None
         if known.on_fail == "ask" and not ends and whole and row["phase"] == "main":
             due = self._due(row)
             self._unpause(row)
@@ -459,7 +459,10 @@ class Story(Ledger):
         match choice:
             case "retry":
                 self._unpause(row)
-                self._set_step(row, state="pending", message="", failures=0)
+                # The tries begin anew for whoever has seen them fail; one that was only cut off
+                # is done over, and has used up nothing.
+                failures = 0 if knew else row["failures"]
+                self._set_step(row, state="pending", message="", failures=failures)
             case "skip":
                 words = "left as it failed" if knew else "taken as done"
                 self.end_step(row, "skipped", f"{words}{said}")
