@@ -1,5 +1,6 @@
 """Idempotency-Key: what is sent twice is done once and answered twice."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -273,6 +274,37 @@ def test_every_route_that_writes_takes_a_key():
             else:
                 assert idempotency.once in taken, route.path
     assert seen > OWN_WAY
+
+
+def test_a_key_shows_nothing_that_its_sender_may_not_read_any_more(tmp_path):
+    tmp_path.chmod(0o755)
+    book = write_shop(tmp_path)
+    file = book / "book.yaml"
+    before, after = 'viewer: ["*:read"]', 'viewer: ["runs:write", "book:read"]'
+    file.write_text(file.read_text().replace(before, after))
+    server = start(book, data=tmp_path / "data")
+    try:
+        viewer = Caller(server, server.make_token("viewer", "read", "run"))
+        started = {"json": {"runbook": "greet"}, "headers": key("begin")}
+        run = viewer.post("/runs", **started).json()["id"]
+        viewer.until(run, "succeeded")
+        said = {"json": {"text": "mine"}, "headers": key("say")}
+        assert viewer.post(f"/runs/{run}/comments", **said).status_code == 200
+        assert viewer.post("/runs", **started).status_code == 200
+        file.write_text(file.read_text().replace(after, 'viewer: ["book:read"]'))
+        for _ in range(200):
+            if viewer.get(f"/runs/{run}").status_code != 200:
+                break
+            time.sleep(0.05)
+        else:
+            raise AssertionError("the book's change does not run")
+        for again in (
+            viewer.post(f"/runs/{run}/comments", **said), viewer.post("/runs", **started)
+        ):  # fmt: skip
+            assert again.status_code in {403, 404}, again.text
+            assert "mine" not in again.text
+    finally:
+        server.stop()
 
 
 # ---- PostgreSQL ---------------------------------------------------------------------------------

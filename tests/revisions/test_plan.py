@@ -1,9 +1,12 @@
 """What a plan says of each concern, in sentences that somebody tired can read."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
+from opsbook.book import load
 from opsbook.revisions.plan import OpenIncident, RunInFlight, Running, compare, remaining
-from tests.revisions.planned import NOW, book, loosened, plan, told
+from tests.book.kinds import VOCABULARY
+from tests.revisions.planned import FILES, NOW, RUNBOOK, book, loosened, plan, told
 
 HOUR_LATER = ("every day 08:00", "every day 09:00")
 QUESTION = "```approval {#allow by=admin within=4h}\nMay it be removed?\n```\n"
@@ -308,6 +311,126 @@ def test_a_question_that_fewer_people_answer_or_that_a_no_does_not_end_loosens()
 def test_a_question_that_is_moved_behind_the_change_it_guards_loosens():
     moved = (QUESTION, ""), ("```bash {#verify", QUESTION + "```bash {#verify")
     assert loosened(*moved) == ["In the runbook clean remove comes before the question allow."]
+
+
+REMOVE = "```bash {#remove timeout=5m}\necho remove\n```\n"
+VERIFY = "```bash {#verify effect=read}\ndf -h /\n```\n"
+HAND = "- [ ] Count what is left. {#count by=admin}\n"
+
+
+def test_a_guarded_step_that_is_moved_among_those_that_run_in_any_case_loosens():
+    said = ["In the runbook clean remove does not wait for the question allow."]
+    tidy, undo = "## Tidy {.finally}\n", "## Back {.rollback of=look}\n"
+    after_it = "## Back {.rollback of=verify}\n"
+    for heading in (tidy, undo, after_it):
+        assert loosened((REMOVE, ""), (VERIFY, VERIFY + heading + REMOVE)) == said
+    other = REMOVE.replace("echo remove", "echo remove #").replace("#remove", "#sweep")
+    for effect in ("", " effect=read"):
+        step = other.replace(" timeout", f"{effect} timeout")
+        for heading in (tidy, undo):
+            assert loosened((REMOVE, ""), (VERIFY, VERIFY + heading + step)) == [
+                "In the runbook clean sweep does not wait for the question allow."
+            ]
+
+
+def more_kinds(step, more=None):
+    """The book with a step of a kind that this package's tests have no use for, before Ask."""
+    kinds = dataclasses.replace(VOCABULARY, step_kinds=frozenset({"http", "run"}))
+    text = RUNBOOK.replace(QUESTION, step + QUESTION)
+    return load({**FILES, "runbooks/clean.md": text, **(more or {})}, kinds)
+
+
+def test_a_step_with_another_text_or_name_before_the_question_loosens_whatever_it_says_it_does():
+    sweep = "```bash {#sweep effect=read}\necho remove #\n```\n"
+    said = ["In the runbook clean sweep comes before the question allow."]
+    assert loosened((QUESTION, sweep + QUESTION)) == said
+    assert loosened((REMOVE, ""), (QUESTION, sweep + QUESTION)) == said
+    http = "```http {#sweep}\nGET http://127.0.0.1/remove\n```\n"
+    assert sentences(book(), more_kinds(http)) == said
+    assert loosened((QUESTION, VERIFY.replace("verify", "again") + QUESTION)) == []  # as `look` is
+    moved = VERIFY.replace("df -h /", "df -h /srv")
+    old, new = book((VERIFY, moved)), book((VERIFY, ""), (QUESTION, moved + QUESTION))
+    assert sentences(old, new) == ["In the runbook clean verify comes before the question allow."]
+    assert loosened(("#look effect=read}\ndf -h /", "#look effect=read}\necho remove #")) == [
+        "In the runbook clean look comes before the question allow and does something else than "
+        "before."
+    ]
+
+
+def test_another_runbook_that_is_run_before_the_question_loosens():
+    there = "---\nid: sweep\ntitle: Sweep\nrisk: change\n---\n```bash\necho remove #\n```\n"
+    step = "```run {#call effect=read}\nsweep\n```\n"
+    new = more_kinds(step, {"runbooks/sweep.md": there})
+    assert sentences(book(), new) == ["In the runbook clean call comes before the question allow."]
+
+
+def test_a_manual_step_that_somebody_named_or_several_people_do_is_missed_when_it_goes():
+    for given, by in (("by=admin", "admin"), ("need=2", "whoever has runs:write")):
+        hand = (QUESTION, QUESTION + HAND.replace("by=admin", given))
+        assert sentences(book(hand), book()) == [
+            f"The runbook clean no longer waits until count is done by {by}."
+        ]
+    item = (QUESTION, QUESTION + HAND.replace(" by=admin", ""))
+    assert sentences(book(item), book()) == []
+
+
+def test_a_runbook_that_goes_with_its_manual_step_for_two_loosens():
+    two = RUNBOOK.replace(QUESTION, HAND.replace("by=admin", "need=2"))
+    old = load({**FILES, "runbooks/other.md": two.replace("id: clean", "id: other")}, VOCABULARY)
+    assert sentences(old, book()) == ["The runbook other is gone."]
+
+
+def test_a_question_in_other_words_loosens():
+    said = ["The question allow of clean asks something else than before."]
+    assert loosened(("May it be removed?", "Is it time for lunch?")) == said
+    hand = (QUESTION, QUESTION + HAND)
+    other = (QUESTION, QUESTION + HAND.replace("Count", "Forget"))
+    assert sentences(book(hand), book(other)) == [
+        "The question count of clean asks something else than before."
+    ]
+    assert loosened(("May it be removed?", "May it\nbe removed?")) == []
+
+
+def test_a_question_that_moves_to_where_another_step_is_undone_loosens():
+    back = "## Back {.rollback of=remove}\n" + QUESTION.replace("#allow", "#undo")
+    old = book((VERIFY, VERIFY + back))
+    new = book((VERIFY, VERIFY + back.replace("of=remove", "of=verify")))
+    assert sentences(old, new) == ["The runbook clean may go on past the question undo."]
+
+
+def test_what_is_edited_behind_the_question_or_around_it_asks_nobody():
+    read = "```bash {#again effect=read}\ndf -h /srv\n```\n"
+    undo = "## Back {.rollback of=remove}\n```bash\necho back\n```\n"
+    for edits in (
+        [(VERIFY, VERIFY + read)], [(QUESTION, QUESTION + read)], [("echo remove", "echo gone")],
+        [("title: Clean up", "title: Tidy up")], [("## Ask", "## May it be?")], [(REMOVE, "")],
+        [("## Look", "## See")], [("#look effect", "#seen effect")], [(VERIFY, VERIFY + undo)],
+        [("```bash {#look effect=read}\ndf -h /\n```\n", "")],
+        [(QUESTION, "Mind the step.\n\n" + QUESTION)],
+        [(QUESTION, "- [ ] Look once more.\n" + QUESTION)],
+        [(QUESTION, ""), ("## Look\n", "## Look\n" + QUESTION)],
+        [(QUESTION, QUESTION.replace("#allow", "#agreed"))],
+    ):  # fmt: skip
+        assert loosened(*edits) == [], edits
+        assert told(*edits) != [], edits
+
+
+def test_an_item_put_into_a_list_makes_no_other_questions_of_those_below_it():
+    items = "- [ ] Count. {by=admin}\n- [ ] Weigh. {by=admin}\n"
+    old = book((QUESTION, QUESTION + items))
+    new = book((QUESTION, QUESTION + "- [ ] Look. {by=admin}\n" + items))
+    assert sentences(old, new) == []
+    assert sentences(new, old) == [
+        "The runbook clean no longer waits until ask-1 is done by admin."
+    ]
+
+
+def test_an_approval_whose_id_is_a_key_of_another_step_does_not_go_unseen():
+    first = QUESTION.replace("#allow by=admin", '#ask by="admin, responder"')
+    both = first + QUESTION.replace("#allow", "#ask.by")
+    old = book((QUESTION, both))
+    new = book((QUESTION, first.replace('"admin, responder"', "admin")))
+    assert sentences(old, new) == ["The runbook clean no longer asks for the approval ask.by."]
 
 
 TARGETS = """targets:

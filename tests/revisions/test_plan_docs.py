@@ -6,11 +6,12 @@ from pathlib import Path
 
 from babel.messages import extract
 
-from opsbook.revisions.plan import Change, as_data
-from tests.revisions.planned import plan
+from opsbook.revisions.plan import Change, as_data, compare
+from tests.revisions.planned import NOW, book, plan
 from tests.web import messages
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "plan.md").read_text()
+HAND = ("## Remove\n", "- [ ] Count what is left. {#count by=admin}\n## Remove\n")
 LOOSENS = {
     str(one)
     for edits in (
@@ -23,9 +24,12 @@ LOOSENS = {
          ('[{pattern: "evil-*", reason: It is.}]', "[]")),
         (("```approval {#allow by=admin within=4h}\nMay it be removed?\n```\n", ""),),
         (("```approval {#allow", "```bash {#early}\necho early\n```\n```approval {#allow"),),
+        (("May it be removed?", "Is it time for lunch?"),),
+        (("{#look effect=read}\ndf -h /", "{#look effect=read}\ndf -h /srv"),),
+        (("```bash {#verify", "```bash {#tidy .finally}\necho tidy\n```\n```bash {#verify"),),
     )
     for one in plan(*edits).loosens
-}  # fmt: skip
+} | {str(one) for one in compare(book(HAND), book(), NOW).loosens}  # fmt: skip
 
 
 def examples(title):
@@ -41,7 +45,7 @@ def test_every_sentence_on_the_page_is_one_that_plans_say():
         for _, _, message, _, _ in said
     ]
     shown = examples("What is told") + examples("What needs approval")
-    assert len(shown) == 26
+    assert len(shown) == 30
     for sentence in shown:
         assert any(form.fullmatch(sentence) for form in forms), sentence
 

@@ -26,7 +26,9 @@ NASTY = [
 
 @pytest.mark.parametrize("value", NASTY)
 async def test_a_parameter_reaches_the_script_as_it_was_given(stage: Stage, value: str) -> None:
-    await stage.load('```bash {#say}\nprintf "<%s>" "$what"\n```\n', "params:\n  what: {}")
+    await stage.load(
+        '```bash {#say}\nprintf "<%s>" "$what"\n```\n', "params:\n  what: {required: false}"
+    )
     run = await stage.run(what=value)
     assert await stage.text(run, "say") == f"<{value}>"
 

@@ -4,8 +4,10 @@ import json
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from opsbook import runs
+from opsbook.access.tables import approval
 from opsbook.base.errors import Refused
 from tests.support.runs import Stage
 
@@ -362,6 +364,24 @@ async def test_a_repeated_step_goes_on_with_the_items_that_were_not_done(stage: 
     assert (await stage.row(run_id))["state"] == "succeeded"
 
 
+async def test_items_are_tried_again_one_by_one_and_the_list_as_a_whole_is_not(
+    stage: Stage,
+) -> None:
+    failing = (
+        f"{RAN.format(chr(34) + '$item' + chr(34))}; "
+        'test "$item" != b || test -e "$OPSBOOK_WORK/mended"'
+    )
+    book = await stage.load(bash("#a each=shops on-fail=stop retry=2", failing), PARAMS)
+    run_id = await stage.run()
+    assert stage.ran() == ["a", "b", "b", "b"]
+    (stage.work / "mended").touch()
+    await stage.act(runs.resume, run_id, await stage.person("operator"), book, book, "mended")
+    await stage.settle()
+    assert stage.ran() == ["a", "b", "b", "b", "b", "c"]
+    assert (await stage.row(run_id))["state"] == "succeeded"
+    assert sorted(await stage.steps(run_id)) == ["a", "a[1]", "a[2]", "a[3]"]
+
+
 async def test_what_was_undone_is_not_gone_on_with(stage: Stage) -> None:
     book = await stage.load(bash("#a", ran("a")) + bash("#b", "exit 1") + UNDO)
     run_id = await stage.run()
@@ -418,6 +438,36 @@ async def test_a_rerun_takes_over_what_was_done_and_asks_again(stage: Stage) -> 
     assert steps["a"]["message"] == f"taken over from run {first}"
     row = await stage.row(second)
     assert (row["rerun_of"], row["rerun_from"]) == (first, "b")
+
+
+async def test_a_rerun_takes_over_nothing_that_was_done_with_something_else(stage: Stage) -> None:
+    head = "params:\n  version: {default: v1}\n  note: {default: x}"
+    body = bash("#push", 'echo "push:$version" >> "$OPSBOOK_WORK/ran"') + bash(
+        "#enable on-fail=stop", 'echo "$version $note"; exit 1'
+    )
+    book = await stage.load(body, head)
+    first = await stage.run()
+    who = await stage.person("operator")
+    with pytest.raises(runs.CannotResume, match="version was 'v1' when push ran") as refused:
+        await stage.act(
+            runs.rerun, first, who, book, "enable", "again", {"version": "v9", "note": "y"}
+        )
+    assert "note" not in str(refused.value)
+    second = await stage.act(runs.rerun, first, who, book, "enable", "again", {"note": "y"})
+    assert (await stage.row(second))["params"] == {"version": "v1", "note": "y"}
+    await stage.act(runs.rerun, first, who, book, None, "anew", {"version": "v9"})
+    await stage.settle()
+    assert stage.ran() == ["push:v1", "push:v9"]
+
+
+async def test_who_is_asked_reads_what_is_asked(stage: Stage) -> None:
+    head = "params:\n  version: {default: v1}\n  key: {type: text, secret: true}"
+    body = "```approval {#ask by=security}\n$version with ${key} at $5 to $HOME, ok?\n```\n"
+    await stage.load(body, head)
+    run_id = await stage.run(key="a secret word")
+    asked = await stage.database.read(lambda tx: tx.scalar(sa.select(approval.c.question)))
+    assert asked == "v1 with •••• at $5 to $HOME, ok?"
+    assert (await stage.row(run_id))["state"] == "waiting"
 
 
 async def test_a_resumed_run_waits_for_one_that_has_taken_its_lock(stage: Stage) -> None:

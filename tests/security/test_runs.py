@@ -14,6 +14,7 @@ from tests.runs.crew import AGREE, ASK_TWO, BOOK, CHANGE, HAND, begun, excluded,
 from tests.security.test_one_person import lend
 from tests.support.runs import VOCABULARY, Stage, runbook
 
+ONCE_BROKEN = '```bash {#change on-fail=stop}\necho change >> "$OPSBOOK_WORK/ran"; exit 1\n```\n'
 BROKEN = '```bash {#broken on-fail=stop}\ntest -e "$OPSBOOK_WORK/mended"\n```\n'
 
 
@@ -225,3 +226,51 @@ MAKE = "```bash {#make save=made secret}\necho it\n```\n"
 def test_nothing_is_compared_with_a_secret(body: str, told: str) -> None:
     with pytest.raises(BookError, match=told):
         shop(body, f"{SECRET}\n  list: {{type: list}}")
+
+
+async def test_a_yes_before_a_no_does_not_let_the_run_go_on(stage: Stage) -> None:
+    body = AGREE + AGREE.replace("#agree", "#second") + CHANGE
+    run_id, book = await begun(stage, body)
+    await vote(stage, run_id, "officer")
+    await vote(stage, run_id, "officer", "reject")
+    with pytest.raises(runs.CannotResume, match="was not approved"):
+        await stage.act(runs.resume, run_id, await stage.person("operator"), book, book, "again")
+    assert stage.ran() == []
+
+
+async def test_leave_that_was_given_a_month_ago_is_asked_for_again(stage: Stage) -> None:
+    book = await stage.publish(shop(ONCE_BROKEN))
+    run_id = await start(stage, book)
+    assert (await stage.waits(run_id))[0]["data"] == {"leave": True}
+    await vote(stage, run_id, "officer")
+    assert stage.ran() == ["change"]
+    await stage.wind(timedelta(hours=1))
+    operator = await stage.person("operator")
+    await stage.act(runs.resume, run_id, operator, book, book, "mended")
+    assert stage.ran() == ["change", "change"]
+    await stage.wind(timedelta(days=30))
+    await stage.act(runs.resume, run_id, operator, book, book, "mended")
+    assert (await stage.waits(run_id))[0]["data"] == {"leave": True}
+    assert stage.ran() == ["change", "change"]
+
+
+async def test_whoever_takes_over_the_run_of_a_step_approves_nothing_of_the_whole(
+    stage: Stage,
+) -> None:
+    book = load(
+        {
+            "book.yaml": BOOK.format(self_approval="forbid"),
+            "runbooks/fix.md": runbook("```run {#call}\nother\n```\n" + AGREE + CHANGE),
+            "runbooks/other.md": runbook(HAND, id="other"),
+        },
+        VOCABULARY,
+    )
+    await stage.publish(book)
+    parent = await stage.run()
+    officer, operator = await stage.person("officer"), await stage.person("operator")
+    await stage.act(runs.take_over, parent + 1, officer, book, "mine")
+    await stage.act(runs.confirm, parent + 1, "count", operator, book)
+    assert (await excluded(stage, parent))["officer"] == "steers"
+    with pytest.raises(NotApproved, match="they steer it"):
+        await vote(stage, parent, "officer")
+    assert stage.ran() == []

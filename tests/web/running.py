@@ -209,6 +209,21 @@ for n in $(seq 1 20000); do echo "copied part $n"; sleep 0.4; done
 true
 ```
 """),
+    "noisy": runbook("noisy", "부하 점검 뒤 비우기", "Look at the load and clean up", """
+## 살펴보기
+```bash {#load effect=read}
+date +%s.%N
+```
+```bash {#space effect=read}
+true
+```
+## 비우기
+```bash {#clean}
+for n in 1 2 3 4 5 6 7 8; do echo "removed /var/cache/shop/part-$n/of/a/path/that/is/long"; done
+test "$mode" = well || { for n in 1 2 3 4 5; do echo "retry $n" >&2; done
+  echo "rm: /var/cache/shop: Read-only file system" >&2; exit 5; }
+```
+""", "params:\n  mode: {default: well}\n"),
     "secret": runbook("secret", "API 키 갱신", "Renew the API key", """
 ## 새 키 만들기
 ```bash {#make save=fresh secret}

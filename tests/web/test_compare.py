@@ -1,6 +1,9 @@
 """Two runs side by side: where they part, by how much, and nothing secret."""
 
+import re
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +13,9 @@ from opsbook.base.database import Transaction
 from opsbook.book import load
 from opsbook.runs import comparing
 from opsbook.runs.tables import attempt, output, run, step
-from tests.web import cast
+from opsbook.web import compare
+from opsbook.web.i18n import Speech
+from tests.web import cast, running
 from tests.web.conftest import Enter
 from tests.web.rig import Rig, vocabulary
 
@@ -182,3 +187,56 @@ async def test_a_run_that_is_not_there_or_not_for_me_is_not_compared(
     operator = await enter(trouble)
     answer = await operator.client.get(f"/runs/compare?{path}")
     assert answer.status_code == (200 if path == "a=1" else 404)
+
+
+@pytest.fixture
+async def site(stage_folder: Path) -> AsyncIterator[running.Site]:
+    async with running.serving(stage_folder) as one:
+        yield one
+
+
+def says(page: str) -> str:
+    """The sentence at the top."""
+    found = re.search(r'<p class="says">(.*?)</p>', page)
+    return found[1] if found is not None else ""
+
+
+async def test_two_runs_part_where_a_step_ended_otherwise_and_not_where_one_wrote_something_else(
+    site: running.Site,
+) -> None:
+    first, second = await site.start("noisy"), await site.start("noisy")
+    third = await site.start("noisy", mode="badly")
+    operator = await site.enter("operator")
+    page = await operator.see(f"/runs/compare?a={second}&b={third}")
+    assert says(page) == "Other parameters: mode. They first differ at “비우기”."
+    assert "The output differs" in page
+    alike = await operator.see(f"/runs/compare?a={first}&b={second}")
+    assert says(alike) == (
+        "Every step ended the same way; what they wrote or how often they were tried first differs "
+        "at “살펴보기 (load)”."
+    )
+
+
+def test_a_failure_for_another_reason_is_where_two_runs_part() -> None:
+    a = [part("x", 1), part("y", 2, state="failed", message="exit code 1")]
+    b = [part("x", 3, message="2 done"), part("y", 4, state="failed", message="exit code 2")]
+    made = comparing.compare(one(), one(), (a, b), ({1: "x"}, {3: "y"}))
+    state = {"state": "failed"}
+    assert compare._sentence(Speech("en"), made, state, state) == "They first differ at “Y”."
+
+
+async def test_a_secret_parameter_is_not_compared_not_even_by_its_digest(
+    site: running.Site,
+) -> None:
+    one = await site.start("secret", api_key="hunter-two-hunter", service="payments")
+    other = await site.start("secret", api_key="another-secret", service="storefront")
+    page = await (await site.enter("operator")).see(f"/runs/compare?a={one}&b={other}")
+    assert "sealed:" not in page
+    assert "api_key" not in page.split('id="runbook"')[0]
+    assert says(page).startswith("Other parameters: service. ")
+
+
+async def test_a_comparison_without_runs_says_so_in_korean(site: running.Site) -> None:
+    answer = await (await site.enter("operator", "ko")).client.get("/runs/compare")
+    assert "비교할 실행을 지정하지 않았습니다." in answer.text
+    assert "compare was named" not in answer.text

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from opsbook.web import forms
 from tests.web.conftest import Enter
 from tests.web.rig import Rig, client
 
@@ -129,3 +130,11 @@ async def test_a_failing_page_shows_no_trace(calm: Rig, enter: Enter) -> None:
     assert "Traceback" not in answer.text
     assert "NoneType" not in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil", "/\\evil", "/\t/evil", "/\n/evil", "/a\r\nX: y", "evil", ""]
+)
+def test_where_to_go_next_is_a_path_of_this_site_and_of_no_other(path: str) -> None:
+    assert forms.local_path(path, "/here") == "/here"
+    assert forms.local_path("/runs/7?show=a b#c", "/here") == "/runs/7?show=a b#c"

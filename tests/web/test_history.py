@@ -90,6 +90,19 @@ async def test_a_row_says_what_with_what_by_whom_and_for_whom_it_waits(
     assert "결정 대기" in korean
 
 
+async def test_a_list_has_neither_a_secret_nor_its_digest(trouble: Rig, enter: Enter) -> None:
+    def write(tx: Transaction) -> None:
+        given = {"service": "payments", "sealed:api_key": "6f2c1d0b9a"}
+        tx.execute(sa.update(run).where(run.c.id == 3).values(params=given))
+
+    await trouble.database.write(write)
+    page = await (await enter(trouble)).see("/runs?show=failed")
+    row = page.split('id="list"')[1].split('<li class="row run">')[1].split("</li>")[0]
+    assert '<span class="muted">service</span> payments' in row
+    for text in ("sealed:", "api_key", "6f2c1d0b9a"):
+        assert text not in row
+
+
 async def test_filters_stay_when_the_state_changes_and_an_empty_list_says_so(
     trouble: Rig, enter: Enter
 ) -> None:

@@ -17,6 +17,18 @@ SHIFT = """() => { window.moved = 0; new PerformanceObserver((list) => {
   for (const one of list.getEntries()) window.moved += one.value;
 }).observe({ type: "layout-shift", buffered: false }); }"""
 
+LAST_IN_SIGHT = """(box) => {
+  const text = document.createNodeIterator(box, NodeFilter.SHOW_TEXT);
+  let last; for (let one; (one = text.nextNode()); ) if (one.data.trim()) last = one;
+  const range = document.createRange();
+  range.setStart(last, last.data.trimEnd().lastIndexOf("\\n") + 1);
+  range.setEnd(last, last.data.trimEnd().length);
+  const line = range.getBoundingClientRect(), frame = box.getBoundingClientRect();
+  return { text: last.data.trimEnd(), bottom: line.bottom, top: line.top, begin: frame.top,
+           edge: frame.bottom };
+}"""
+LENGTHEN = "(code) => code.prepend('a long line that has to be wrapped '.repeat(60), '\\n')"
+
 
 @pytest.fixture
 async def site(stage_folder: Path) -> AsyncIterator[Site]:
@@ -123,3 +135,19 @@ async def test_deciding_works_without_scripts(site: Site, browsers: Browsers) ->
     await page.reload()
     assert "2 steps rolled it back." in await page.inner_text("#says")
     assert "The disk is full." in await page.inner_text(".timeline")
+
+
+async def test_the_last_line_of_a_failure_is_in_sight_without_a_script(
+    site: Site, browsers: Browsers
+) -> None:
+    run = await site.start("noisy", mode="badly")
+    for size in (WIDE, PHONE):
+        page = await browsers.enter("operator", size, java_script_enabled=False)
+        await page.goto(f"/runs/{run}")
+        box = page.locator(".now .output")
+        for _ in ("as it is", "with lines that are too long for it"):
+            seen = await box.evaluate(LAST_IN_SIGHT)
+            assert seen["text"].endswith("Read-only file system")
+            assert seen["bottom"] <= seen["edge"], seen
+            assert seen["top"] >= seen["begin"], seen
+            await box.locator("code").evaluate(LENGTHEN)

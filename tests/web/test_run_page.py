@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from opsbook import runs
 from opsbook.base.database import Transaction
+from opsbook.runs.tables import step
+from opsbook.web import asks
 from tests.support.visitor import Visitor
 from tests.web import running
 from tests.web.running import Site
@@ -79,6 +82,38 @@ async def test_what_was_interrupted_asks_without_the_choice_to_stop(site: Site) 
     assert "nobody knows how far it came" in says(page)
     assert 'value="skip"' in page
     assert 'value="stop"' not in page
+    korean = await (await site.enter("operator", "ko")).see(f"/runs/{run}")
+    assert "중단: 실행 중에 서버가 멈춰" in says(korean)
+    why = "its keeper is gone and has left no outcome; processes of the step may still run"
+
+    def other(tx: Transaction) -> None:
+        mine = (step.c.run_id == run) & (step.c.key == "switch")
+        tx.execute(sa.update(step).where(mine).values(message=why))
+
+    await site.stage.write(other)
+    assert f"how far it came: {why}. Look at" in says(
+        await (await site.enter("operator")).see(f"/runs/{run}")
+    )
+    korean = await (await site.enter("operator", "ko")).see(f"/runs/{run}")
+    assert "단계의 프로세스가 아직 돌고 있을 수 있음" in says(korean)
+    assert "its keeper" not in korean
+
+
+async def test_the_end_of_what_failed_is_few_lines_with_the_fault_as_the_last(site: Site) -> None:
+    run = await site.start("noisy", mode="badly")
+    page = await (await site.enter("operator")).see(f"/runs/{run}")
+    box = page.split('id="now"')[1].split("<code>")[1].split("</code>")[0].splitlines()
+    assert re.sub(r"<[^>]+>", "", box[-1]) == "rm: /var/cache/shop: Read-only file system"
+    assert len(box) == asks.LAST
+
+
+async def test_steps_under_one_heading_are_told_apart_in_the_story(site: Site) -> None:
+    run = await site.start("noisy")
+    page = await (await site.enter("operator", "ko")).see(f"/runs/{run}")
+    story = page.split('id="story"')[1]
+    assert "“살펴보기 (load)” 완료" in story
+    assert "“살펴보기 (space)” 완료" in story
+    assert "“비우기” 완료" in story
 
 
 async def test_a_list_shows_what_failed_first_and_counts_the_rest(site: Site) -> None:

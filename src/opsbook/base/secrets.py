@@ -131,7 +131,10 @@ def spellings(value: str) -> Iterator[str]:
     yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", fit)
     yield fit.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\t", "\\t")
     yield repr(fit)[1:-1]
+    yield ascii(fit)[1:-1]
     yield repr(fit.encode())[2:-1]
+    yield fit.replace("'", "''")  # SQL and YAML
+    yield fit.replace('"', '""')  # CSV
 
 
 def encodings(value: str) -> Iterator[str]:

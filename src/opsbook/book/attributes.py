@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ _ITEM: Final = re.compile(
 )
 _BRACES: Final = re.compile(r"""\{(?:[^{}"']|"(?:[^"\\]|\\.)*"|'[^']*')*\}""", re.DOTALL)
 _BEGINS: Final = re.compile(r"""(?<!\\)\{(?=\s*(?:[#.][^\s{}"'=]|"[^"\n]*"\s*:|[^\s{}"'=]+=))""")
+_OPENS: Final = re.compile(r"(?<![\\`$])\{")
 _JSON: Final = re.compile(r'\{\s*"')
 _MORE: Final = "there is more after the closing brace"
 
@@ -133,6 +134,23 @@ def split_trailing(text: str) -> tuple[str, str]:
         if end is None or end == len(text):
             return text[: found.start()].strip(), text[found.start() :]
     return text.strip(), ""
+
+
+def loose(text: str) -> Iterator[tuple[int, str, Attributes]]:
+    """Braces in a sentence that can be read as attributes: offset, text, and what they would say.
+
+    They are words, and whoever asks looks for those that were hardly meant as words. What is
+    escaped or stands in a code span is a word for certain. One that is not closed is read as if.
+    """
+    for found in _OPENS.finditer(text, max(0, len(text) - LONGEST)):
+        whole = _BRACES.match(text, found.start())
+        if whole is None and "{" in text[found.end() :]:
+            continue
+        written = whole[0] if whole else text[found.start() :]
+        try:
+            yield found.start(), written, parse(written if whole else f"{written}}}")
+        except AttributeFault:
+            continue
 
 
 def _end(text: str, start: int) -> int | None:

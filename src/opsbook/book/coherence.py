@@ -72,15 +72,33 @@ def faults(
     steps: Sequence[Step], params: Mapping[str, Param | None]
 ) -> Iterator[tuple[Step, Fault]]:
     """Every fault between the steps, each with the step to report it at."""
-    savers: dict[str, Step] = {}
-    for step in steps:
-        if step.save is not None:
-            savers.setdefault(step.save, step)
-    page = Page(steps, params, savers, {step.key: n for n, step in enumerate(steps)})
+    page = _page(steps, params)
     for rule in RULES:
         for step in steps:
             for fault in rule(page, step):
                 yield step, fault
+
+
+def _page(steps: Sequence[Step], params: Mapping[str, Param | None]) -> Page:
+    savers: dict[str, Step] = {}
+    for step in steps:
+        if step.save is not None:
+            savers.setdefault(step.save, step)
+    return Page(steps, params, savers, {step.key: n for n, step in enumerate(steps)})
+
+
+def unsaid(steps: Sequence[Step], params: Mapping[str, Param | None]) -> Iterator[tuple[Step, str]]:
+    """Names in the question of an approval that have no value when it is asked.
+
+    That is no mistake, unlike in a message that goes out: the words stay as they are written, and
+    a question may well be about a variable of a script.
+    """
+    page = _page(steps, params)
+    for step in steps:
+        if step.kind == "approval":
+            for name in dict.fromkeys(messages.variables(step.body)):
+                if any(page.unknown(step, name, "question")):
+                    yield step, name
 
 
 def _saves(page: Page, step: Step) -> Iterator[Fault]:

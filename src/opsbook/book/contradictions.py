@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from opsbook.book import language, queries, waits
+from opsbook.book import language, meant, queries, waits
 from opsbook.book.blocks import Block, Fault
 from opsbook.book.fields import ID_PATTERN
 from opsbook.book.runbook import DEFAULT_STEP_TIMEOUT, Phase, call_arguments
@@ -56,8 +56,7 @@ def _phases(block: Block, said: Mapping[str, Any], phase: Phase, of: str | None)
         yield Fault("it is both a rollback and finally", "leave one of the two", ".finally")
     elif "rollback" in classes and not of:
         yield Fault("a rollback must say of what", "write {.rollback of=step}", ".rollback")
-    elif "of" in block.has.values and "rollback" not in classes:
-        yield Fault("of= belongs to a rollback", "write {.rollback of=step}", "of")
+    yield from meant.phase_faults(block.has)
     if phase == "main":
         return
     aside = "a step that undoes or tidies up"

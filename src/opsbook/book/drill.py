@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from opsbook.book.problems import Problem
 from opsbook.book.runbook import Step
 from opsbook.book.texts import Text
 
@@ -64,6 +65,8 @@ class Drill:
     """What may be asked for on the way, one after the other."""
     ref: str | None = None
     """Where in a guide it came from."""
+    remarks: tuple[Problem, ...] = ()
+    """What is no mistake and still worth knowing."""
 
     @property
     def points(self) -> int:

@@ -102,6 +102,7 @@ def read(source: str, file: str, kinds: Collection[str]) -> Reading:
             goal=said.goal, actions=actions, steps=found.steps, source=source, file=file,
             course=said.course, owner=said.owner, description=said.description,
             hints=said.hints, ref=said.ref,
+            remarks=(*page.remarks, *found.remarks),
         )  # fmt: skip
     return reading
 

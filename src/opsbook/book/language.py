@@ -166,7 +166,8 @@ def nearly(name: str) -> str | None:
     """The attribute that somebody who wrote this name is likely to have meant."""
     if name in FOREIGN:
         return None
-    near = difflib.get_close_matches(name, [*ATTRIBUTES, *OTHERS], n=1, cutoff=0.8)
+    plain = name.lower().replace("_", "-")
+    near = difflib.get_close_matches(plain, [*ATTRIBUTES, *OTHERS], n=1, cutoff=0.8)
     return near[0] if near else None
 
 

@@ -87,6 +87,7 @@ def read(source: str, file: str, kinds: Collection[str]) -> Reading:
             params={name: param or Param() for name, param in said.params.items()},
             steps=found.steps, sections=tuple(page.sections), source=source, file=file,
             owner=said.owner, description=said.description, ref=said.ref,
+            remarks=(*page.remarks, *found.remarks),
         )  # fmt: skip
     return reading
 

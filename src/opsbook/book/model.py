@@ -21,6 +21,7 @@ from opsbook.book.drill import Drill
 from opsbook.book.fields import IDLE, Id, Language, Listed, Part, Status, Zone
 from opsbook.book.files import Revision
 from opsbook.book.positions import Path, Positions
+from opsbook.book.problems import Problem
 from opsbook.book.refs import OwnerId
 from opsbook.book.runbook import Runbook
 from opsbook.book.sections.about import Holidays, Hours, Release, Retention, SelfApproval
@@ -221,6 +222,12 @@ class Book(Sections):
     def idle(self) -> tuple[str, ...]:
         """What it says that nothing acts on yet: ``("backups", "rules.acknowledge_within")``."""
         return (*walk.idle_in(self), *(("drills",) if self.drills else ()))
+
+    @property
+    def remarks(self) -> tuple[Problem, ...]:
+        """What its pages say that means nothing, in the order of the files; no mistakes."""
+        pages: list[Runbook | Drill] = [*self.runbooks.values(), *self.drills.values()]
+        return tuple(sorted(remark for page in pages for remark in page.remarks))
 
     def escalation_of(self, rule: str) -> Escalation | None:
         """The policy an alert of this rule escalates by; None means it pages nobody."""

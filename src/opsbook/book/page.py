@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mdit_py_plugins.front_matter import front_matter_plugin
 
-from opsbook.book import attributes, language, steps, yamlpos
+from opsbook.book import attributes, language, meant, steps, yamlpos
 from opsbook.book.attributes import AttributeFault, Attributes
 from opsbook.book.blocks import Block
 from opsbook.book.problems import Problem
@@ -70,6 +70,8 @@ class Page:
     title: Text | None = None
     sections: list[Section] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
+    remarks: list[Problem] = field(default_factory=list)
+    """What is no mistake and still worth knowing."""
     lines: list[str] = field(default_factory=list)
     above: list[Section] = field(default_factory=list)
     """The headings that what follows stands under, the outermost first; never the whole page's."""
@@ -90,6 +92,8 @@ class Page:
                     self._item(tokens[index + 1 : index + 3])
             elif kind == "heading_open" and items == 0:
                 self._heading(token, tokens[index + 1])
+            elif kind in {"heading_open", "paragraph_open"}:
+                self._prose(tokens[index + 1], heading=kind == "heading_open")
             elif kind == "fence":
                 self._fence(token)
 
@@ -108,6 +112,7 @@ class Page:
         if "phase" in has.values:
             day = self._day(has.values["phase"], found) or day
         self._heading_attributes(has, found)
+        self._loose(found.before, line)
         section = Section(title, level, line, phase, of, day)
         self.sections.append(section)
         self.above.append(section)
@@ -128,13 +133,54 @@ class Page:
         if {"rollback", "finally"} <= set(has.classes):
             told = "this heading is both a rollback and finally"
             self.problem(*found.place(".finally"), told, "leave one of the two")
+        for fault in meant.phase_faults(has):
+            self.problem(*found.place(fault.attribute), fault.message, fault.remedy)
         for name in has.values:
-            if name == "of" and "rollback" not in has.classes:
-                told = "of= belongs to a rollback"
-                self.problem(*found.place(name), told, "write {.rollback of=step}")
-            elif name in language.ATTRIBUTES and name != "phase":
+            if name == "phase" or name in language.OTHERS or meant.means_a_phase(name):
+                continue
+            near = language.nearly(name)
+            if name not in language.ATTRIBUTES and near in {"phase", "of"}:
+                told = f"the attribute {name!r} is not known"
+                self.problem(*found.place(name), told, f"did you mean {near!r}?")
+            elif name in language.ATTRIBUTES or near or meant.attribute(name):
                 told = f"a heading cannot say {name}="
                 self.problem(*found.place(name), told, "write it at each step that it is meant for")
+            elif meant.is_unused(name):
+                told = f"{name}= means nothing on a heading"
+                self.remarks.append(Problem(self.file, *found.place(name), told))
+
+    def _loose(self, words: str, line: int) -> None:
+        """Braces among the words of a heading or a task that say, or nearly say, what undoes."""
+        if "{" not in words:
+            return
+        for at, text, has in attributes.loose(words):
+            found = _Braces(self, words[:at], text, line + words.count("\n", 0, at))
+            found.has = has
+            for name in meant.PHASES:
+                if name in has.classes:
+                    told = meant.unheard(f".{name}", name)
+                    self.problem(*found.place(f".{name}"), told, "let the braces come last")
+            for fault in meant.phase_faults(has):
+                self.problem(*found.place(fault.attribute), fault.message, fault.remedy)
+
+    def _prose(self, inline: Token, *, heading: bool) -> None:
+        """What was meant as a heading and is none: ``##Undo {.rollback of=x}``, or one in a list.
+
+        The steps below it would be steps like any other.
+        """
+        if "{" not in inline.content or inline.content[:4] in _BOXES:
+            return
+        for n, row in enumerate(inline.content.split("\n")):
+            if not (heading or row.startswith("#") or row.rstrip().endswith("}")):
+                continue
+            for at, text, has in attributes.loose(row):
+                found = _Braces(self, row[:at], text, _line(inline) + n)
+                found.has = has
+                for written in has.classes:
+                    if name := meant.phase(written, bare=True):
+                        told = f"'.{written}' stands on no heading of the page, and does nothing"
+                        remedy = f"write ## and a space before the words, or {meant.PHASES[name]} "
+                        self.problem(*found.place(f".{written}"), told, f"{remedy}at the step")
 
     def _fence(self, token: Token) -> None:
         line = _line(token)
@@ -154,10 +200,10 @@ class Page:
                 self.problem(line, 1, f"the fence language {kind!r} is no kind of step", remedy)
             return
         for word in words:
-            if word.partition("=")[0] in language.ATTRIBUTES:
+            if remedy := _outside(word):
                 row = self.lines[line - 1]
                 told = f"{word!r} stands outside of braces and would do nothing"
-                self.problem(line, row.find(word) + 1, told, f"write {{{word}}}")
+                self.problem(line, row.find(word) + 1, told, remedy)
         self._block(kind, token.content, found, line, "")
 
     def _is_closed(self, token: Token) -> bool:
@@ -179,6 +225,7 @@ class Page:
             return
         line = _line(after[1])
         found = _Braces.trailing(self, content, line)
+        self._loose(found.before, line)
         written = found.before[4:].strip()
         title = plain(written.split("\n", 1)[0])
         self._block("manual", written, found, line, title, task=True)
@@ -236,6 +283,19 @@ class _Braces:
         row = rows[line - 1] if line <= len(rows) else ""
         piece = self.text.split("\n")[len(pieces) - 1]
         return line, max(row.rfind(piece), 0) + 1 + len(pieces[-1])
+
+
+def _outside(word: str) -> str:
+    """What to write for a word between a fence's language and its braces that means something."""
+    name, equals, _ = word.partition("=")
+    if name in language.ATTRIBUTES:
+        return f"write {{{word}}}"
+    if name == "of" and equals:
+        return "write {.rollback of=step}"
+    if phase := meant.phase(name, bare=not name.startswith(".")):
+        return f"write {meant.PHASES[phase]}"
+    near = meant.attribute(name) or language.nearly(name) if equals else None
+    return f"write {{{near}=…}}" if near else ""
 
 
 def _line(token: Token) -> int:

@@ -15,6 +15,7 @@ from typing import Literal
 from opsbook.book.conditions import Assertion, When
 from opsbook.book.params import Param, ParameterProblem
 from opsbook.book.params import check_params as _check
+from opsbook.book.problems import Problem
 from opsbook.book.texts import Text
 
 Risk = Literal["routine", "change", "dangerous"]
@@ -152,6 +153,8 @@ class Runbook:
     owner: str | None = None
     description: Text | None = None
     ref: str | None = None
+    remarks: tuple[Problem, ...] = ()
+    """What is no mistake and still worth knowing: what was written and means nothing."""
 
     def step(self, key: str) -> Step | None:
         """The step of that key, or None."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from opsbook.book import coherence, contradictions, language, queries
+from opsbook.book import coherence, contradictions, language, meant, queries
 from opsbook.book.attributes import Attributes
 from opsbook.book.blocks import Block, Fault
 from opsbook.book.params import Param
@@ -37,6 +37,8 @@ class Built:
 
     steps: tuple[Step, ...] = ()
     problems: list[Problem] = field(default_factory=list)
+    remarks: list[Problem] = field(default_factory=list)
+    """What is no mistake and still worth knowing."""
 
 
 def phase_of(has: Attributes, above: Section | None = None) -> tuple[Phase, str | None]:
@@ -50,7 +52,10 @@ def phase_of(has: Attributes, above: Section | None = None) -> tuple[Phase, str 
 
 def means_a_step(has: Attributes, language_: str, kinds: Collection[str]) -> bool:
     """Whether a fence of another language is likely to be meant as a step all the same."""
-    if has.id and difflib.get_close_matches(language_, kinds, n=1):
+    near = bool(difflib.get_close_matches(language_, kinds, n=1))
+    if near and (has.id or any(meant.attribute(name) for name in has.values)):
+        return True
+    if not meant.PHASES.keys().isdisjoint(has.classes) or any(meant.phase_faults(has)):
         return True
     return not language.ATTRIBUTES.keys().isdisjoint(has.values)
 
@@ -76,6 +81,13 @@ def build(blocks: Sequence[Block], file: str, params: Mapping[str, Param | None]
         line, column = places[step.key](fault.attribute) if fault.attribute else (step.line, 1)
         told = f"step {step.key}: {fault.message}"
         built.problems.append(Problem(file, line, column, told, fault.remedy))
+    for step, block in zip(built.steps, blocks, strict=True):
+        built.remarks += _remarks(block, step, file)
+    for step, name in coherence.unsaid(built.steps, params):
+        told = (
+            f"step {step.key}: nothing is called {name!r} by then, and the text is shown as it is"
+        )
+        built.remarks.append(Problem(file, step.line, 1, told))
     return built
 
 
@@ -124,9 +136,8 @@ def _step(block: Block, key: str, file: str, problems: list[Problem]) -> Step:
     for name, text in block.has.values.items():
         attribute = language.ATTRIBUTES.get(name)
         if attribute is None:
-            if name not in language.OTHERS and (near := language.nearly(name)):
-                told = f"the attribute {name!r} is not known"
-                fault(Fault(told, f"did you mean {near!r}?", name))
+            if found := _unknown(name, block.kind):
+                fault(found)
             continue
         if remedy := language.misplaced(name, block.kind):
             fault(Fault(f"{name}= means nothing on a step of kind {block.kind}", remedy, name))
@@ -137,7 +148,7 @@ def _step(block: Block, key: str, file: str, problems: list[Problem]) -> Step:
             message, _, remedy = str(error).partition("; ")
             fault(Fault(f"{name}: {message}", remedy, name))
     phase, of = _phase(block)
-    for found in contradictions.faults(block, said, phase, of):
+    for found in (*_flags(block), *contradictions.faults(block, said, phase, of)):
         fault(found)
     hold, roles = said.get("for", timedelta(0)), said.get("by", ())
     return Step(
@@ -157,6 +168,41 @@ def _step(block: Block, key: str, file: str, problems: list[Problem]) -> Step:
         on=said.get("on"), to=said.get("to", ()), urgent=said.get("urgent", False),
         classes=block.has.classes, attributes=dict(block.has.values),
     )  # fmt: skip
+
+
+def _unknown(name: str, kind: str) -> Fault | None:
+    """What is wrong with an attribute that is none of ours; None for one that may well be kept."""
+    if name in language.OTHERS or meant.means_a_phase(name):
+        return None
+    if other := meant.attribute(name):
+        remedy = f"did you mean {other}=?"
+        if kind in language.KINDS and kind not in language.ATTRIBUTES[other].kinds:
+            kinds = ", ".join(sorted(language.ATTRIBUTES[other].kinds))
+            remedy = f"did you mean {other}=? it belongs on {kinds}"
+        return Fault(f"{name}= means nothing on a step of kind {kind}", remedy, name)
+    if near := language.nearly(name):
+        return Fault(f"the attribute {name!r} is not known", f"did you mean {near!r}?", name)
+    return None
+
+
+def _flags(block: Block) -> Iterator[Fault]:
+    """A word that is an attribute alone, written as a class."""
+    for name in block.has.classes:
+        if name.lower() in meant.FLAGS:
+            told = f"the class '.{name}' means nothing here"
+            yield Fault(told, f"write {name.lower()} without the dot", f".{name}")
+
+
+def _remarks(block: Block, step: Step, file: str) -> Iterator[Problem]:
+    """What is kept and means nothing: no mistake, as it may be another tool's, or people's."""
+    for name in block.has.values:
+        if meant.is_unused(name):
+            told = f"step {step.key}: {name}= means nothing on a step of kind {step.kind}"
+            yield Problem(file, *block.place(name), told)
+    for name in block.has.classes:
+        if name not in meant.PHASES:
+            told = f"step {step.key}: the class '.{name}' means nothing here"
+            yield Problem(file, *block.place(f".{name}"), told)
 
 
 def _nature(block: Block) -> Effect:

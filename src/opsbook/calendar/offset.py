@@ -18,6 +18,9 @@ _FORM = re.compile(
     re.IGNORECASE,
 )
 _FURTHEST = 3660
+_FIRST_YEAR, _LAST_YEAR = 2, 9998
+"""The calendar of datetime ends with the years 1 and 9999. A moment within a year of its ends has
+no local time in some zone, and nothing can be told before or after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +57,28 @@ class Offset:
         return cls(count, bool(said["business"]), at)
 
     def on(self, day: date, days: Days | None = None) -> date:
-        """The date meant, for the D-Day `day`; without `days` nothing is a holiday."""
-        if self.business:
-            return (days or Days()).move(day, self.count)
-        return day + timedelta(days=self.count)
+        """The date meant, for the D-Day `day`; without `days` nothing is a holiday.
+
+        ScheduleError where the calendar has no such date, or keeps too little distance from its
+        ends; also where `days` leave no business day.
+        """
+        found: date | None
+        try:
+            if self.business:
+                found = (days or Days()).move(day, self.count)
+            else:
+                found = day + timedelta(days=self.count)
+        except OverflowError:
+            found = None
+        if found is None or not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+            raise ScheduleError(
+                f"{self.describe('en')} of {day} lies beyond the calendar; "
+                f"give a day in the years {_FIRST_YEAR} to {_LAST_YEAR} and far enough inside them"
+            )
+        return found
 
     def at(self, day: date, zone: ZoneInfo | str, days: Days | None = None) -> datetime:
-        """The instant meant, for the D-Day `day` in a zone: aware, in UTC."""
+        """The instant meant, for the D-Day `day` in a zone: aware, in UTC. As `on`."""
         moment = datetime.combine(self.on(day, days), self.time or time())
         return local.happens(moment, local.zone_of(zone))
 

@@ -81,6 +81,10 @@ def remarks(book: Book) -> list[str]:
         for hook in book.webhooks.values()
         if hook.secret is None
     ]
+    told += [
+        words.BOOK_UNUSED.format(place=f"{one.file}:{one.line}", what=one.message)
+        for one in book.remarks
+    ]
     return told
 
 
@@ -108,6 +112,9 @@ def as_data(one: Read) -> dict[str, Any]:
             {"what": dotted(path), "reason": said.reason, "where": book.where(*path)}
             for path, said in book.assumed.items()
             if said.assumed
+        ],
+        "unused": [
+            {"what": one.message, "where": f"{one.file}:{one.line}"} for one in book.remarks
         ],
     } if book else None  # fmt: skip
     problems = [

@@ -124,6 +124,7 @@ BOOK_UNSIGNED = (
     "an unsigned webhook: {what} ({place}); whoever receives it cannot know who sent it, "
     "add secret: env:NAME"
 )
+BOOK_UNUSED = "kept as it is: {what} ({place})"
 BOOK_ASSUMED = "assumed: {what} ({place}): {why}"
 VALID_BAD = "{problems} in {books}."
 

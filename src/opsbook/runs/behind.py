@@ -26,6 +26,8 @@ from opsbook.audit.tables import entry
 from opsbook.base.database import Transaction
 from opsbook.book.tables import revision
 from opsbook.runs import store
+from opsbook.runs.children import DEEPEST
+from opsbook.runs.tables import run as run_table
 
 MOST_REVISIONS: Final = 200
 MOST_RUNS: Final = 200
@@ -57,6 +59,8 @@ def _actors(tx: Transaction, run: Row) -> Iterator[tuple[str, str]]:
     yield run["started_by"], "started"
     yield from ((actor, "steers") for actor in steerers(tx, run))
     yield from ((actor, "triggered") for actor in _callers(tx, run))
+    for below in _below(tx, run):
+        yield from ((actor, "steers") for actor in steerers(tx, below))
     for above in _chain(tx, run, "parent_id"):
         yield above["started_by"], "triggered"
         yield from ((actor, "steers") for actor in steerers(tx, above))
@@ -64,6 +68,16 @@ def _actors(tx: Transaction, run: Row) -> Iterator[tuple[str, str]]:
         yield from ((one["started_by"], "edited") for one in _chain(tx, above, "rerun_of"))
     yield from ((one["started_by"], "edited") for one in _chain(tx, run, "rerun_of"))
     yield from ((actor, "authored") for actor in authors(tx, run["book"], run["revision"]))
+
+
+def _below(tx: Transaction, run: Row) -> Iterator[Row]:
+    """The runs that a run's steps have started, and theirs: to steer one is to steer a part."""
+    level = [run["id"]]
+    for _ in range(DEEPEST):
+        query = sa.select(run_table).where(run_table.c.parent_id.in_(level)).limit(MOST_RUNS)
+        found = tx.rows(query.order_by(run_table.c.id.desc())) if level else []
+        yield from found
+        level = [one["id"] for one in found]
 
 
 def _chain(tx: Transaction, run: Row, by: str) -> Iterator[Row]:

@@ -9,17 +9,20 @@ is kept in memory that the rows do not say: a start, a take-over and a wake-up a
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
+import sqlalchemy as sa
 import structlog
 
 from opsbook.base import events
 from opsbook.base.clock import Clock
-from opsbook.base.database import Database, Transaction
+from opsbook.base.database import Database, DatabaseAway, DiskFull, Transaction
 from opsbook.base.errors import NotFound
 from opsbook.base.hub import Hub
 from opsbook.base.lease import Lease
@@ -28,8 +31,8 @@ from opsbook.base.places import Places
 from opsbook.base.sealing import Sealer
 from opsbook.book.library import Library
 from opsbook.checks import Scheduler
-from opsbook.runs import store
-from opsbook.runs.drive import Drive, Room, Tools
+from opsbook.runs import abandoning, store
+from opsbook.runs.drive import Drive, Room, StillAlive, Tools
 from opsbook.runs.errors import LeaseLost
 from opsbook.runs.executors import EXECUTORS
 from opsbook.runs.feed import Piece, feed
@@ -43,7 +46,34 @@ from opsbook.runs.waking import wake
 STEPS_AT_ONCE: Final = 64
 DRIVES_AT_ONCE: Final = 256
 SOON: Final = timedelta(seconds=1)
+MOST_FAILURES: Final = 5
+"""How often in a row a run may fail to move before it is ended as it stands: half a minute of
+pauses, for what passes by itself. A server that starts anew begins to count anew."""
+MOST_WHEN_CANCELLED: Final = 2
+IN_A_ROW: Final = timedelta(minutes=5)
+"""A failure that comes longer after the last pause than this is no repetition of the one before:
+in between the run has moved."""
+PASSING: Final = (
+    DatabaseAway, DiskFull, StillAlive, MemoryError,
+    sa.exc.OperationalError, sa.exc.InterfaceError,
+)  # fmt: skip
+"""What is no fault of the run, and is waited for however long it takes."""
+SHORT_OF: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT,
+                   errno.EAGAIN}  # fmt: skip
 log = structlog.get_logger("opsbook.runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A run that could not move: it is left alone `until` then.
+
+    `failures` is how often in a row, from which the pause follows; `own` how often in a row for a
+    reason of its own, and not for what is short or away.
+    """
+
+    until: datetime
+    failures: int = 0
+    own: int = 0
 
 
 class Engine:
@@ -79,7 +109,7 @@ class Engine:
         )  # fmt: skip
         self._drives: dict[int, tuple[Drive, asyncio.Task[None]]] = {}
         self._hungry: set[int] = set()
-        self._resting: dict[int, tuple[int, datetime]] = {}
+        self._resting: dict[int, Rest] = {}
         self._looks: dict[int, asyncio.Task[None]] = {}
         self.look: Callable[[], None] = lambda: None
 
@@ -117,7 +147,7 @@ class Engine:
 
     async def tick(self, now: datetime) -> datetime | None:
         """Start a drive for every run that can move and has none; end what was cancelled."""
-        resting = {run_id for run_id, (_, until) in self._resting.items() if until > now}
+        resting = {run_id for run_id, rest in self._resting.items() if rest.until > now}
         without = set(self._drives) | resting
         without |= self._hungry if self._room.free == 0 else set()
         limit = DRIVES_AT_ONCE - len(self._drives)
@@ -137,7 +167,7 @@ class Engine:
         for drive, _ in self._drives.values():
             if drive.paused:
                 drive.look()
-        return min((self._resting[run_id][1] for run_id in resting), default=None)
+        return min((self._resting[run_id].until for run_id in resting), default=None)
 
     async def _drive(self, drive: Drive) -> None:
         run_id = drive.run_id
@@ -146,21 +176,54 @@ class Engine:
                 await drive.go()
             except LeaseLost as error:
                 log.info("a run is driven by another server", run=run_id, why=error.message)
-                self._resting[run_id] = 0, self.clock.now() + SOON
+                self._resting[run_id] = Rest(self.clock.now() + SOON)
             except Exception as error:  # the edge of a run: record, delay, go on with the others
-                failures = self._resting.get(run_id, (0, self.clock.now()))[0] + 1
-                pause = timedelta(seconds=min(60, 2 ** min(failures, 6)))
-                self._resting[run_id] = failures, self.clock.now() + pause
-                self.trouble[run_id] = f"{type(error).__name__}: {error}"
-                log.exception("a run cannot move on", run=run_id, failures=failures)
+                log.exception(
+                    "a run cannot move on", run=run_id, failures=self._fails(run_id, error)
+                )
+                await self._give_up(run_id, error)
             else:
-                self._resting.pop(run_id, None)
-                self.trouble.pop(run_id, None)
+                self._moves(run_id)
                 if drive.no_room:
                     self._hungry.add(run_id)
             finally:
                 del self._drives[run_id]
                 self.look()
+
+    def _moves(self, run_id: int) -> None:
+        self._resting.pop(run_id, None)
+        self.trouble.pop(run_id, None)
+
+    def _fails(self, run_id: int, error: Exception) -> int:
+        """Let a run rest that could not move, the longer the more often; how often it was."""
+        now = self.clock.now()
+        before = self._resting.get(run_id)
+        if before is None or now > before.until + IN_A_ROW:
+            before = Rest(now)
+        failures = before.failures + 1
+        pause = timedelta(seconds=min(60, 2 ** min(failures, 6)))
+        self._resting[run_id] = Rest(
+            now + pause, failures, 0 if _passing(error) else before.own + 1
+        )
+        self.trouble[run_id] = f"{type(error).__name__}: {error}"
+        return failures
+
+    async def _give_up(self, run_id: int, error: Exception) -> None:
+        """End a run as it stands that has failed to move too often.
+
+        Right behind a failure, and never instead of trying: what had failed five times may do now.
+        """
+        own = self._resting[run_id].own
+        if own < MOST_WHEN_CANCELLED:
+            return
+        try:
+            row = await self.database.read(lambda tx: store.get(tx, run_id))
+            most = MOST_WHEN_CANCELLED if row and row["cancelling"] else MOST_FAILURES
+            if own >= most:
+                await abandoning.abandon(self._tools, run_id, own, error)
+                self._moves(run_id)
+        except Exception:  # it rests, and is tried again like any other
+            log.exception("a run that cannot move on could not be ended", run=run_id)
 
     # ---- runs that wait ----
 
@@ -229,8 +292,23 @@ class Engine:
                 self.loops.wake("run-waits")
 
     async def _heard(self, run_id: int) -> None:
+        """Let a run hear; one that cannot is woken.
+
+        What it fails with then is counted where runs move, and the others that wait are heard.
+        """
         now = self.clock.now()
-        await self.database.write(partial(self._hear, now=now, run_id=run_id))
+        try:
+            await self.database.write(partial(self._hear, now=now, run_id=run_id))
+        except Exception as error:
+            if _passing(error):
+                raise
+            log.exception("a run could not look at what it waits for", run=run_id)
+            await self.database.write(lambda tx: wake(tx, now, store.lock_run(tx, run_id)))
+
+
+def _passing(error: Exception) -> bool:
+    """Whether an error is about what all runs share, so that none of them is to blame for it."""
+    return isinstance(error, PASSING) or (isinstance(error, OSError) and error.errno in SHORT_OF)
 
 
 def _missing(tx: Transaction, asked: dict[str, Any], told: str) -> None:

@@ -7,7 +7,6 @@ so much of them is read.
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Mapping
@@ -80,16 +79,18 @@ def _value(step: Step, scratch: Path, owner: int | None) -> str:
         text = judging.select(step.json, text)
     except judging.NotFound as error:
         raise NotSaved(str(error)) from None
+    if wrong := judging.no_text(text):
+        raise NotSaved(f"what json={step.json} finds cannot be saved: {wrong}")
     if len(text.encode()) > MOST_SAVED:
         raise NotSaved(f"what json={step.json} finds is longer than {MOST_SAVED // 1024} KiB")
-    if "\0" in text:
-        raise NotSaved("it holds a NUL character, which no variable can hold")
     return text
 
 
 def _facts(scratch: Path, owner: int | None) -> dict[str, str]:
     try:
-        found = json.loads(_read(scratch / FACTS_FILE, owner, MOST_SAVED) or b"{}")
+        found = judging.read_json(_read(scratch / FACTS_FILE, owner, MOST_SAVED) or b"{}")
+    except judging.TooDeep as error:
+        raise NotSaved(f"what it wrote to {FACTS_FILE} cannot be read: {error}") from None
     except (ValueError, NotSaved):
         return {}
     if not isinstance(found, dict):

@@ -239,7 +239,7 @@ class Story(Ledger):
         known = self.known(row)
         try:
             found = items.of(self.runbook, known.each or "", plain(self.run))
-        except items.TooMany as error:
+        except items.CannotRepeat as error:
             self.failed(row, error.message)
             return
         self._begin()

@@ -21,6 +21,9 @@ from opsbook.book.params import bounded
 
 LONGEST_SEARCH: Final = 2.0
 LONGEST_SHOWN: Final = 60
+DEEPEST: Final = 100
+"""Levels of lists and objects within one another. Python reads about a thousand, fewer the deeper
+it stands itself: what one place can read must not be what another one cannot."""
 _PART: Final = re.compile(r"""\.([\w-]+)|\[(\d+)\]|\['([^']+)'\]|\["([^"]+)"\]""")
 
 
@@ -42,6 +45,57 @@ class Seen:
 
 class NotFound(ValueError):
     """The output has no such part."""
+
+
+class TooDeep(ValueError):
+    """A JSON text has more lists and objects within one another than anybody reads."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"it is JSON with more than {DEEPEST} lists or objects in one another: print only the "
+            "part that is needed, for example with jq"
+        )
+
+
+def read_json(text: str | bytes) -> Any:
+    """Return what a JSON text from outside holds.
+
+    Raises:
+        TooDeep: it cannot be read again with safety.
+        ValueError: it is no JSON.
+    """
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise TooDeep from None
+    level = [found]
+    for _ in range(DEEPEST + 1):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, list | dict)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return found
+    raise TooDeep
+
+
+def no_text(text: str) -> str:
+    """Return why a text can be no value of a variable, nor be kept; an empty text where it can.
+
+    JSON can write down what no program is given, and what no database keeps: a NUL, and half of a
+    character (a surrogate without its other half).
+    """
+    if "\0" in text:
+        return "it holds a NUL character, which no variable can hold: print it without"
+    half = next((one for one in text if "\ud800" <= one <= "\udfff"), None)
+    if half is None:
+        return ""
+    return (
+        f"it holds half of a character, \\u{ord(half):04x} without its other half: print whole "
+        "characters, in UTF-8"
+    )
 
 
 def asks_for_output(step: Step) -> bool:
@@ -129,10 +183,12 @@ def select(path: str, text: str) -> str:
     """Return the part of a JSON text at ``$.items[0].name``; a text as it is, the rest as JSON.
 
     Raises:
-        NotFound: the text is no JSON, or has no such part; says at which point.
+        NotFound: the text is no JSON (or too deep), or has no such part; says at which point.
     """
     try:
-        found: Any = json.loads(text)
+        found = read_json(text)
+    except TooDeep as error:
+        raise NotFound(str(error)) from None
     except ValueError as error:
         raise NotFound(f"it gave out no JSON for json={path}: {error}") from None
     at = "$"

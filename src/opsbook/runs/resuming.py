@@ -9,12 +9,17 @@ another, and what was approved long ago is asked again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import sqlalchemy as sa
+
 from opsbook import audit
 from opsbook.access import Principal
+from opsbook.access.tables import approval
 from opsbook.base.database import Transaction
 from opsbook.base.errors import Invalid
 from opsbook.base.sealing import Sealer
@@ -67,6 +72,7 @@ def resume(
         "state": "queued", "ending": None, "reason": "", "finished_at": None,
         "cancelling": False, "undo": True, "steered_by": principal.actor,
         "deadline_at": pausing.deadline(then, procedure, row["day"], now),
+        "leave": row["leave"] if _is_fresh(tx, row, now - APPROVED_FOR) else "",
     }  # fmt: skip
     rows.update(tx, run, run_id, **values)
     audit.record(
@@ -75,6 +81,15 @@ def resume(
     )  # fmt: skip
     announce(tx, now, "run.changed", {**row, **values})
     tx.touch("runs", f"run:{run_id}")
+
+
+def _is_fresh(tx: Transaction, row: Row, old: datetime) -> bool:
+    """Whether what a run was given leave by is young enough to hold when it goes on."""
+    given = (approval.c.subject == f"run:{row['id']}") & (approval.c.state == "approved")
+    newest = tx.scalar(
+        sa.select(sa.func.max(approval.c.id)).where(given, approval.c.decided_at > old)
+    )
+    return newest is not None
 
 
 def obstacles(
@@ -89,7 +104,8 @@ def obstacles(
             f"{named} is a step of run {row['parent_id']}.",
             "Resume that one: it starts this runbook again.",
         )
-    if row["leave"] == "refused":
+    refused = [one for one in steps if one["kind"] == "approval" and one["state"] == "failed"]
+    if row["leave"] == "refused" or refused:  # whatever else was granted before
         yield f"{named} was not approved.", "Start the runbook again, and ask anew."
     if undone := [one for one in steps if one["phase"] == "rollback" and one["started_at"]]:
         yield (
@@ -166,6 +182,7 @@ def rerun(
     origin = Lineage(rerun_of=run_id)
     if step_key is not None:
         origin = taken_over(tx, row, procedure, step_key)
+        _keeps_what_was_done(row, procedure, origin, {**kept, **(params or {})})
     made = start(
         tx, now, book=book, runbook=row["runbook"], params={**kept, **(params or {})},
         started_by=principal.actor, attended=True, principal=principal, sealer=sealer,
@@ -212,6 +229,37 @@ def taken_over(tx: Transaction, row: Row, procedure: Runbook, step_key: str) -> 
     names = {one.save for one in main if one.key in taken and one.save}
     saved = {name: value for name, value in row["saved"].items() if name in names}
     return Lineage(rerun_of=row["id"], rerun_from=step_key, saved=saved, taken_over=taken)
+
+
+def _keeps_what_was_done(
+    row: Row, procedure: Runbook, origin: Lineage, params: Mapping[str, str]
+) -> None:
+    """Refuse other parameters than those that steps which are taken over were done with.
+
+    Whoever approves the rest would read a version that was never rolled out.
+
+    Raises:
+        CannotResume: names each of them, the steps that used it, and with what.
+    """
+    told = []
+    for name, before in row["params"].items():
+        if name.startswith(sealed.MARK) or params.get(name, before) == before:
+            continue
+        word = re.compile(rf"\b{re.escape(name)}\b")
+        users = [one.key for one in procedure.in_phase("main")
+                 if one.key in origin.taken_over and word.search(_said(one))]  # fmt: skip
+        if users:
+            told.append(f"{name} was {before!r} when {', '.join(users)} ran")
+    if told:
+        raise CannotResume(
+            f"Run {row['id']} cannot be taken over with other parameters: {'; '.join(told)}.",
+            remedy="Keep them, or begin with the first of these steps, or from the beginning.",
+        )
+
+
+def _said(one: Step) -> str:
+    """All of a step in which a parameter can be named."""
+    return repr(replace(one, key="", title="", section=""))
 
 
 def _not_done(one: Step, was: Row | None, undone: set[str | None]) -> str:

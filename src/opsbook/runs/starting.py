@@ -75,6 +75,7 @@ def start(
         DraftBook: the book is a draft.
         UnknownRunbook: the book has none of that id.
         WrongParameters: with all that is wrong with them in ``details["problems"]``.
+        CannotRun: one of its phases lies beyond the calendar, counted from this day.
         KeyReused: the key belongs to a run of something else.
         Refused: the principal may not start runs in this book.
     """
@@ -91,6 +92,7 @@ def start(
         )
     shown, hidden = sealed.apart(procedure, values, sealer)
     own_day = (day or now.astimezone(ZoneInfo(book.timezone)).date()).isoformat()
+    deadline = _reachable(book, procedure, own_day, now)
     if idempotency_key is not None:
         known = _started_before(tx, idempotency_key, book, runbook, shown)
         if known is not None:
@@ -113,7 +115,7 @@ def start(
         "idempotency_key": idempotency_key,
         "created_at": now,
         "day": own_day,
-        "deadline_at": pausing.deadline(book, procedure, own_day, now),
+        "deadline_at": deadline,
         "parent_id": origin.parent_id,
         "depth": origin.depth,
         "rerun_of": origin.rerun_of,
@@ -179,6 +181,20 @@ def _procedure(book: Book, runbook: str) -> Runbook:
     if procedure is None:
         raise _unknown(book, runbook)
     return procedure
+
+
+def _reachable(book: Book, procedure: Runbook, day: str, now: datetime) -> datetime | None:
+    """Return the deadline of a run of that day, once each of its phases was looked at.
+
+    Raises:
+        CannotRun: the calendar has no such day for some of them; with all of these.
+    """
+    if found := [error for _, error in pausing.unreachable(book, procedure, day)]:
+        raise CannotRun(
+            " ".join(one.message for one in found),
+            problems=[one.message for one in found], remedy=found[0].remedy,
+        )  # fmt: skip
+    return pausing.deadline(book, procedure, day, now)
 
 
 def _steps(

@@ -103,7 +103,7 @@ async def _page(
         filled = given or startform.Given(params=_kept(runbook, row), fresh=False)
         problems = _problems(error)
         fields = [
-            startform.field(visit.speech, name, param, filled, problems)
+            startform.field_of(visit.speech, name, param, filled, problems)
             for name, param in runbook.params.items()
         ]
         for one in fields:  # nobody has typed it: it was never here

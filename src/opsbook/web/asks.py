@@ -32,6 +32,8 @@ EXCLUDED: Final = {
 MOST_FILES: Final = 20
 TAIL: Final = 1_200
 """Characters of what a failed step wrote that stand beside the question, or at the top."""
+LAST: Final = 7
+"""Lines of it: as many as the box shows where none of them is too long for it."""
 
 
 def ask(scene: Scene, step: Row) -> dict[str, Any] | None:
@@ -71,13 +73,20 @@ def _question(scene: Scene, step: Row, wait: Row) -> str:
         return str(wait["question"])
     if wait["kind"] == "person":
         return str(step["title"])
-    why = sayings.told(scene.visit.speech, step["message"])
+    why = sayings.told(scene.visit.speech, step["message"]).rstrip(".")
     if _failed(wait):
         return say("“%(title)s” failed: %(why)s. What now?", title=step["title"], why=why)
+    if not why:
+        return say(
+            "“%(title)s” was interrupted, and nobody knows how far it came. "
+            "Look at the target first, then decide.",
+            title=step["title"],
+        )
     return say(
-        "“%(title)s” was interrupted, and nobody knows how far it came. "
+        "“%(title)s” was interrupted, and nobody knows how far it came: %(why)s. "
         "Look at the target first, then decide.",
         title=step["title"],
+        why=why,
     )
 
 
@@ -87,13 +96,14 @@ def _wrote(scene: Scene, step: Row) -> Markup | str:
     return ansi.render(ending(tail.text)) if tail is not None and tail.text.strip() else ""
 
 
-def ending(text: str, most: int = TAIL) -> str:
-    """Return the end of an output, from the beginning of a line."""
+def ending(text: str, most: int = TAIL, lines: int = LAST) -> str:
+    """Return the end of an output, from the beginning of a line.
+
+    Few lines: what went wrong is said last, and must be in sight without scrolling.
+    """
     end = text.rstrip()
-    if len(end) <= most:
-        return end
-    cut = end[-most:]
-    return cut.partition("\n")[2] or cut
+    cut = end if len(end) <= most else end[-most:].partition("\n")[2] or end[-most:]
+    return "\n".join(cut.split("\n")[-lines:])
 
 
 def _failed(wait: Row) -> bool:

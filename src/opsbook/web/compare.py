@@ -20,8 +20,9 @@ from starlette.responses import Response
 from opsbook.base.database import Transaction
 from opsbook.base.errors import NotFound
 from opsbook.book import Book, Runbook
-from opsbook.runs import comparing
+from opsbook.runs import comparing, sealed
 from opsbook.runs import store as runs
+from opsbook.runs.model import PASSED
 from opsbook.web import journal, lines, pages, runstore, sayings, sentences, words
 from opsbook.web.i18n import N_, Speech
 from opsbook.web.numbers import LARGEST
@@ -88,6 +89,7 @@ def _side(
     runbook = revision.runbooks.get(row["runbook"]) if revision is not None else None
     return {
         **row,
+        "params": sealed.given(row["params"] or {}),
         "cause": journal.cause(visit, row, names),
         "reason": sayings.told(visit.speech, row["reason"]),
         "took": journal.took(visit, row),
@@ -187,12 +189,38 @@ def _sentence(
 ) -> str:
     """Say in one sentence where the two part."""
     changed = [one.name for one in made.params if not one.same]
-    first = made.first_difference
+    first = next((one for one in made.steps if _parts(one)), None)
+    wrote = made.first_difference
     told = []
     if changed:
         told.append(speech.say("Other parameters: %(names)s.", names=", ".join(changed)))
     if first is not None:
-        told.append(speech.say("They first differ at “%(step)s”.", step=first.title))
+        told.append(speech.say("They first differ at “%(step)s”.", step=_called(made, first)))
+    elif wrote is not None:
+        told.append(
+            speech.say(
+                "Every step ended the same way; what they wrote or how often they were tried "
+                "first differs at “%(step)s”.",
+                step=_called(made, wrote),
+            )
+        )
     elif a["state"] == b["state"]:
         told.append(speech.say("Every step went the same way."))
     return " ".join(told)
+
+
+def _parts(one: comparing.Beside) -> bool:
+    """Whether the runs went another way at a step: its state, or why it failed.
+
+    What it wrote is no such thing. A step that reads says something else each time, as the load of
+    a server or a count of rows, and would hide the step that failed after it.
+    """
+    if one.a is None or one.b is None or one.a["state"] != one.b["state"]:
+        return True
+    return one.a["state"] not in PASSED and one.a["message"] != one.b["message"]
+
+
+def _called(made: comparing.Comparison, one: comparing.Beside) -> str:
+    """Name a step: by its title, and by its key too where several share it."""
+    shared = sum(each.title == one.title for each in made.steps) > 1
+    return f"{one.title} ({one.key})" if shared else one.title

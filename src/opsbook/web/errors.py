@@ -31,3 +31,10 @@ class TooLarge(OpsbookError):
     """The request is too large."""
 
     status: ClassVar[int] = 413
+
+
+class TooSlow(OpsbookError):
+    """The request took longer than two minutes to arrive."""
+
+    status = 408
+    remedy = "Send it again; a large file over a better line."

@@ -8,6 +8,7 @@ read (`forms`), since only there is it known whose session it must fit.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opsbook.base.errors import OpsbookError, Refused
-from opsbook.web.errors import TooLarge
+from opsbook.web.errors import TooLarge, TooSlow
 
 LARGEST_FORM: Final = 128 * 1024
 LARGEST: Final = 1024 * 1024
@@ -26,6 +27,9 @@ LARGEST_FILE: Final = 5 * 1024 * 1024
 LARGEST_FILES: Final = 4 * LARGEST_FILE + LARGEST_FORM
 """Several files in one form of a page."""
 """Bytes of a request's body: a form of a page, anything else (the API), a file that is attached."""
+
+LONGEST_BODY_S: Final = 120.0
+"""How long a request's body may take to arrive; 20 MiB of evidence at 1.4 Mbit/s."""
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -119,14 +123,25 @@ def same_origin(headers: Headers) -> bool:
 
 
 def _bounded(receive: Receive, limit: int) -> Receive:
-    """Count what really arrives: a length can be left out, or lied about."""
+    """Count what really arrives, and for how long: a length can be left out, or lied about.
+
+    Once the body is there, what is still received is only that the client has gone; that may take
+    as long as a stream does.
+    """
     seen = 0
+    whole = False
+    until = asyncio.get_running_loop().time() + LONGEST_BODY_S
 
     async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, whole
+        try:
+            async with asyncio.timeout_at(None if whole else until):
+                message = await receive()
+        except TimeoutError:
+            raise TooSlow from None
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
             if seen > limit:
                 raise too_large(limit)
         return message

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from opsbook.access import accounts
 from opsbook.base.database import Transaction
 from opsbook.book import Book
+from opsbook.runs import sealed
 from opsbook.web import journal, pages, runstore, sayings, sentences, store, waiting, words
 from opsbook.web.handbook import index
 from opsbook.web.i18n import N_
@@ -232,12 +233,16 @@ def _row(
 
 
 def given(book: Book, row: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return a run's parameters as a list shows them: short, and no secret."""
+    """Return a run's parameters as a list shows them: short, and no secret.
+
+    The row has digests in place of secret values; those are left out as well. What today's book
+    calls a secret is left out of runs of the time before it did.
+    """
     runbook = book.runbooks.get(row["runbook"])
     params = runbook.params if runbook is not None else {}
     return [
         (name, value[:SHORT] + ("…" if len(value) > SHORT else ""))
-        for name, value in (row["params"] or {}).items()
+        for name, value in sealed.given(row["params"] or {}).items()
         if value and not (name in params and params[name].secret)
     ]
 

@@ -38,11 +38,12 @@ async def detail(visit: Visitor, run_id: Number) -> Response:
         row, book = find(tx, visit, run_id)
         names = sentences.Names(tx, visit.speech, visit.kept.app.library)
         story = store.story_of_run(tx, run_id, STORY)
+        shown = journal.shaped(tx, visit, book, row, names)
         return {
-            "run": journal.shaped(tx, visit, book, row, names),
+            "run": shown,
             "cut": len(story) >= STORY,
             "story": sentences.story(
-                visit.speech, story, names, ZoneInfo(book.timezone), visit.now
+                visit.speech, story, names, ZoneInfo(book.timezone), visit.now, _keyed(shown)
             ),
         }
 
@@ -50,6 +51,11 @@ async def detail(visit: Visitor, run_id: Number) -> Response:
     return pages.show(
         visit, "runs/detail.html", values, topics=f"run:{run_id} approvals incidents pages"
     )
+
+
+def _keyed(shown: dict[str, Any]) -> list[str]:
+    """The steps that share their title with another one of the run."""
+    return [one["key"] for part in shown["parts"] for one in part["steps"] if one["of_several"]]
 
 
 @router.post("/runs/{run_id}/cancel")

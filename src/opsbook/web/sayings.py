@@ -147,6 +147,9 @@ KNOWN: Final = (
     N_("exit code %(code)s"),
     N_("ended by signal %(signal)s"),
     N_("the server stopped while it ran, and how it ended is not known"),
+    N_("its keeper is gone and has left no outcome; processes of the step may still run"),
+    N_("it was told to end"),
+    N_("%(n)s processes of the step could not be ended"),
     N_("approved by %(who)s"),
     N_("rejected by %(who)s"),
     N_("nobody approved within %(span)s"),
@@ -270,6 +273,9 @@ KNOWN: Final = (
     N_("The secret values of run %(id)s were forgotten when it ended."),
     N_("Run %(id)s cannot be taken over before %(step)s: step %(other)s %(why)s."),
     N_("Begin with %(step)s, or from the beginning."),
+    N_("is failed"),
+    N_("is cancelled"),
+    N_("is interrupted"),
     N_("is not a step of it"),
     N_("was undone"),
     N_("was not reached"),
@@ -297,8 +303,11 @@ KNOWN: Final = (
     N_("cancelled by %(who)s"),
     N_("Run %(id)s is over: it %(state)s."),
     N_("Run %(id)s is being cancelled already."),
+    N_("No run to compare was named."),
+    N_("Choose Compare beside a run in the list of runs."),
     N_("one of %(choices)s"),
     N_("text on one line"),
+    N_("a text"),
     N_("an integer from %(low)s up to %(high)s"),
     N_("a number from %(low)s up to %(high)s"),
     N_("a duration such as 30s or 1h30m"),
@@ -311,6 +320,20 @@ KNOWN: Final = (
     N_("Free space there; nothing that was acknowledged is lost, and work goes on by itself."),
 )
 """Sentences of the packages below that are known here; `%(name)s` stands for a value in them."""
+
+NUMBERS: Final = frozenset({"all", "code", "id", "minutes", "n", "need", "parent"})
+"""Values that are whole numbers: nothing else is taken for one, however the sentence goes on."""
+
+ACCEPTED: Final = "accepted: %(what)s."
+EACH: Final = N_("items with commas between them, each")
+NARROWER: Final = (
+    (r"matching (?P<pattern>.+)", N_("matching %(pattern)s")),
+    (r"from (?P<low>\S+) and above", N_("%(low)s or more")),
+    (r"of any size up to (?P<high>\S+)", N_("%(high)s or less")),
+    (r"from (?P<low>\S+) up to (?P<high>\S+)", N_("from %(low)s up to %(high)s")),
+    (r"in (?P<folder>\S+)", N_("in %(folder)s")),
+)
+"""What may follow the choices or the kind of a value, in the order in which it is said."""
 
 
 def error(speech: Speech, found: OpsbookError) -> str:
@@ -330,18 +353,44 @@ def told(speech: Speech, said: str) -> str:
 
 
 def _tail(speech: Speech, said: str) -> str:
-    """Return ``name: why`` with the reason said, where the name is somebody's own words."""
-    name, colon, why = said.rpartition(": ")
-    return f"{name}{colon}{_one(speech, why) or why}"
+    """Return ``name: why`` with the reason said, where the name is somebody's own words.
+
+    Of reasons that stand one after the other (``exit code 3; its output is cut``) each is said. A
+    name may have colons in it: the reason is the longest end that is known.
+    """
+    for colon in re.finditer(": ", said):
+        why = _one(speech, said[colon.end() :])
+        if why is not None:
+            return f"{said[: colon.end()]}{why}"
+    if "; " not in said:
+        return said
+    return "; ".join(_one(speech, part) or part for part in said.split("; "))
 
 
 def _one(speech: Speech, said: str) -> str | None:
     for sentence, expression in _known():
         found = expression.fullmatch(said)
         if found is not None:
-            values = {name: told(speech, value) for name, value in found.groupdict().items()}
+            tell = _accepted if sentence == ACCEPTED else told
+            values = {name: tell(speech, value) for name, value in found.groupdict().items()}
             return speech.say(sentence, **values)
     return None
+
+
+def _accepted(speech: Speech, said: str) -> str:
+    """Return what a parameter accepts: its choices or kind, then a pattern, a range, a folder."""
+    rest = said.removeprefix(f"{EACH} ")
+    parts: list[str] = []
+    for expression, sentence in reversed(NARROWER):
+        found = re.fullmatch(rf"(?P<before>|.+? ){expression}", rest, re.DOTALL)
+        if found is not None:
+            values = found.groupdict()
+            rest = values.pop("before").rstrip()
+            parts.insert(0, speech.say(sentence, **values))
+    if rest:
+        parts.insert(0, told(speech, rest))
+    accepted = ", ".join(parts)
+    return f"{speech.say(EACH)} {accepted}" if said.startswith(f"{EACH} ") else accepted
 
 
 @cache
@@ -351,7 +400,12 @@ def _known() -> list[tuple[str, re.Pattern[str]]]:
     for sentence in KNOWN:
         parts = re.split(r"%\((\w+)\)s", sentence)
         text = "".join(
-            f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts)
+            _value(part) if place % 2 else re.escape(part) for place, part in enumerate(parts)
         )
         found.append((sentence, re.compile(text, re.DOTALL)))
     return found
+
+
+def _value(name: str) -> str:
+    """Return an expression for a value in a sentence."""
+    return rf"(?P<{name}>\d+)" if name in NUMBERS else f"(?P<{name}>.+?)"

@@ -323,11 +323,23 @@ QUIET: Final = frozenset({"step.started"})
 
 def story(
     speech: Speech, entries: Iterable[Mapping[str, Any]], names: Names, zone: ZoneInfo,
-    now: datetime,
+    now: datetime, keyed: Iterable[str] = (),
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Return entries as the timeline of an incident or a run."""
+    """Return entries as the timeline of an incident or a run.
+
+    `keyed` are steps that share their title with another one: they are called by their key too.
+    """
     told = [one for one in entries if one["action"] not in QUIET and not _of_an_item(one)]
-    return lines(speech, told, names, zone, now)
+    shared = frozenset(keyed)
+    return lines(speech, [_with_key(one, shared) for one in told], names, zone, now)
+
+
+def _with_key(entry: Mapping[str, Any], keyed: frozenset[str]) -> Mapping[str, Any]:
+    data = entry["data"] or {}
+    key = str(data.get("step", ""))
+    if "title" not in data or key.partition("[")[0] not in keyed:
+        return entry
+    return {**entry, "data": {**data, "title": f"{data['title']} ({key})"}}
 
 
 def _of_an_item(entry: Mapping[str, Any]) -> bool:

@@ -185,7 +185,7 @@ async def page(
     values = {
         "runbook": about,
         "params": [
-            field(visit.speech, name, param, given, problems)
+            field_of(visit.speech, name, param, given, problems)
             for name, param in runbook.params.items()
         ],
         "problems": [
@@ -215,7 +215,7 @@ def _problems(given: Given, made: dry.Plan, error: Invalid | None) -> list[str]:
     return told
 
 
-def field(
+def field_of(
     speech: Speech, name: str, param: Param, given: Given, problems: list[str]
 ) -> dict[str, Any]:
     wrong = [one for one in problems if is_about(one, name)]

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 from starlette.requests import Request
 
-from opsbook.access import Principal
+from opsbook.access import Principal, sessions
 from opsbook.access.principal import AREAS
 from opsbook.base.database import Transaction
 from opsbook.base.errors import NotFound
@@ -179,8 +179,26 @@ class Visit:
     # ---- wishes ----------------------------------------------------------------------------
 
     async def write(self, work: Callable[[Transaction], Result]) -> Result:
-        """Fulfil a wish in one transaction."""
-        return await self.kept.app.database.write(work)
+        """Fulfil a wish in one transaction, of somebody who is still let in when it begins.
+
+        A form may have been hours on its way: who sends it, and what the time is, counts as it is
+        then, and not as it was when its first byte came.
+
+        Raises:
+            SignInNeeded: the session is over by now, or the account was disabled.
+        """
+        if self.session is None:
+            return await self.kept.app.database.write(work)
+
+        def wished(tx: Transaction) -> Result:
+            self.now = self.kept.app.clock.now()
+            found = sessions.find(tx, self.now, self.request.cookies.get(SESSION, ""))
+            if found is None:
+                raise SignInNeeded
+            self.session, self.principal = found, Principal.of_session(found)
+            return work(tx)
+
+        return await self.kept.app.database.write(wished)
 
     async def form(self) -> dict[str, str]:
         """Return the fields of the form that was sent, once its token fits."""

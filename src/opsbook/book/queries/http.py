@@ -31,6 +31,12 @@ OWN: Final = frozenset({"host", "content-length", "transfer-encoding", "connecti
 SAFE: Final = "/%:@!$&'()*+,;=-._~?"
 FORM: Final = "application/x-www-form-urlencoded"
 READING: Final = frozenset({"GET", "HEAD"})
+METHODS: Final = (
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "LIST", "PURGE", "COPY",
+    "MOVE", "LOCK", "UNLOCK", "MKCOL", "PROPFIND", "PROPPATCH", "REPORT", "SEARCH",
+)  # fmt: skip
+"""Those of HTTP itself that ask for something, those of WebDAV, and what vaults (LIST) and caches
+(PURGE) have besides. CONNECT and TRACE speak with what lies between."""
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _COLON: Final = re.compile(r"\s*:")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -92,6 +98,8 @@ def parse(text: str) -> Request:
             f"{lines[0].strip()[:60]!r} is no request; write GET https://…, then headers, an empty "
             "line and the body"
         )
+    if first[1] not in METHODS:
+        raise ValueError(f"{first[1]!r} is no method of HTTP; write {', '.join(METHODS)}")
     request = Request(first[1], *_address(first[2]), tuple(_headers(lines[1:])), body.strip("\n"))
     if request.body and request.is_json:
         try:

@@ -2,7 +2,10 @@
 
 In doubt a change counts as loosening: being asked once too often is the smaller harm. So does a
 runbook that asks for approvals and is removed: it could come back the next minute, under this id or
-another, without them, and a new runbook has nothing that it could be compared with.
+another, without them, and a new runbook has nothing that it could be compared with. So does a
+question in other words, since those who answer it would agree to something else than is done.
+
+What a question holds back is found in ``held``.
 """
 
 from __future__ import annotations
@@ -13,12 +16,12 @@ from typing import Final
 
 from opsbook.base.quantities import format_duration
 from opsbook.book import Runbook, Step
+from opsbook.revisions.plan import held
+from opsbook.revisions.plan.held import LOOKING, PEOPLE
 from opsbook.revisions.plan.model import N_, Change
 from opsbook.revisions.plan.pair import Pair
 
 RISKS: Final = ("routine", "change", "dangerous")
-PEOPLE: Final = frozenset({"approval", "manual"})
-LOOKING: Final = PEOPLE | {"check"}
 GOES_ON: Final = frozenset({"continue", "ask"})
 """After a question that failed the run may go on all the same: by itself, or as one person says."""
 
@@ -32,8 +35,8 @@ def changes(pair: Pair) -> Iterator[Change]:
 
 
 def guards(runbook: Runbook) -> bool:
-    """Tell whether somebody has to approve in it."""
-    return any(step.kind == "approval" for step in runbook.steps)
+    """Tell whether it takes somebody's yes, or the hand of somebody it names."""
+    return any(held.guards(step) for step in runbook.steps)
 
 
 def _runbook(pair: Pair, before: Runbook, after: Runbook) -> Iterator[Change]:
@@ -89,39 +92,35 @@ def _by_itself(pair: Pair, before: Runbook, after: Runbook, step: Step) -> Itera
 
 def _asked(pair: Pair, before: Runbook, after: Runbook) -> Iterator[Change]:
     """Each question there was, against the one that stands for it now; then the new ones."""
-    left = [step for step in after.steps if step.kind in PEOPLE]
+    found = held.counterparts(before, after)
     for was in (step for step in before.steps if step.kind in PEOPLE):
-        now = _same(was, left, before)
-        if now is None:
-            if was.kind == "approval":
+        now = found.get(was.key)
+        if now is not None:
+            for template, values, key, loosens in _differs(was, now, before, after):
                 yield pair.tell(
-                    "runbooks", after.id,
-                    N_("The runbook %(id)s no longer asks for the approval %(step)s."),
-                    {"step": was.key}, keys=[f"steps.{was.key}"], loosens=True,
-                    where=f"{after.file}:1",
+                    "runbooks", after.id, template, {"step": now.key, **values},
+                    keys=[f"steps.{now.key}.{key}"], loosens=loosens,
+                    where=f"{after.file}:{now.line}",
                 )  # fmt: skip
-            continue
-        left.remove(now)
-        for template, values, key, loosens in _differs(was, now, before, after):
+        elif held.guards(was):
+            template = (
+                N_("The runbook %(id)s no longer asks for the approval %(step)s.")
+                if was.kind == "approval"
+                else N_("The runbook %(id)s no longer waits until %(step)s is done by %(by)s.")
+            )
             yield pair.tell(
-                "runbooks", after.id, template, {"step": now.key, **values},
-                keys=[f"steps.{now.key}.{key}"], loosens=loosens, where=f"{after.file}:{now.line}",
+                "runbooks", after.id, template, {"step": was.key, "by": _by(was)},
+                keys=[f"steps.{was.key}"], loosens=True, where=f"{after.file}:1",
             )  # fmt: skip
-    for step in left:
-        if step.kind == "approval":
+    known = {step.key for step in found.values()}
+    for step in after.steps:
+        if step.kind == "approval" and step.key not in known:
             yield pair.tell(
                 "runbooks", after.id,
                 N_("The runbook %(id)s asks for one more approval: %(step)s, by %(by)s."),
                 {"step": step.key, "by": _by(step)}, keys=[f"steps.{step.key}"],
                 where=f"{after.file}:{step.line}",
             )  # fmt: skip
-
-
-def _same(was: Step, left: list[Step], before: Runbook) -> Step | None:
-    kin = [one for one in left if one.kind == was.kind]
-    named = next((one for one in kin if one.key == was.key), None)
-    alike = (one for one in kin if before.step(one.key) is None and one.roles == was.roles)
-    return named or next(alike, None)
 
 
 Difference = tuple[str, dict[str, str], str, bool]
@@ -150,13 +149,39 @@ def _differs(was: Step, now: Step, before: Runbook, after: Runbook) -> Iterator[
     if now.when is not None and was.when != now.when:
         template = N_("The question %(step)s of %(id)s is asked only under a condition: %(after)s.")
         yield template, {"after": now.attributes.get("when", "")}, "when", True
-    if was.phase != now.phase or (was.on_fail != now.on_fail and now.on_fail in GOES_ON):
+    moved = (was.phase, was.rollback_of) != (now.phase, now.rollback_of)
+    if moved or (was.on_fail != now.on_fail and now.on_fail in GOES_ON):
         template = N_("The runbook %(id)s may go on past the question %(step)s.")
-        yield template, {}, "phase" if was.phase != now.phase else "on_fail", True
-    earlier = [key for key in _changing(after, now) if key not in _changing(before, was)]
-    if earlier:
-        template = N_("In the runbook %(id)s %(earlier)s comes before the question %(step)s.")
-        yield template, {"earlier": ", ".join(earlier)}, "earlier", True
+        yield template, {}, "phase" if moved else "on_fail", True
+    if held.guards(was) and held.text(was) != held.text(now):
+        template = N_("The question %(step)s of %(id)s asks something else than before.")
+        yield template, {}, "body", True
+    if not moved:
+        yield from _sooner(was, now, before, after)
+
+
+SOONER: Final = {
+    held.BEFORE: N_("In the runbook %(id)s %(earlier)s comes before the question %(step)s."),
+    held.OTHERWISE: N_(
+        "In the runbook %(id)s %(earlier)s comes before the question %(step)s and does something "
+        "else than before."
+    ),
+    held.ANYWAY: N_("In the runbook %(id)s %(earlier)s does not wait for the question %(step)s."),
+}
+
+
+def _sooner(was: Step, now: Step, before: Runbook, after: Runbook) -> Iterator[Difference]:
+    """What no longer waits for a question. An item that anybody may tick keeps nothing back but
+    what changes something, and by its name: texts around it are edited every day.
+    """
+    ways: dict[str, list[str]] = {}
+    if held.guards(was):
+        for way, step in held.released(before, was, after, now):
+            ways.setdefault(way, []).append(step.key)
+    elif earlier := [key for key in _changing(after, now) if key not in _changing(before, was)]:
+        ways[held.BEFORE] = earlier
+    for way, names in ways.items():
+        yield SOONER[way], {"earlier": ", ".join(names)}, way, True
 
 
 def _time_left(was: timedelta | None, now: timedelta | None) -> Difference:

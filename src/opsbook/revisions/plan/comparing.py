@@ -58,12 +58,16 @@ def _ordered(changes: Iterable[Change]) -> tuple[Change, ...]:
 
 
 def _once(changes: Iterable[Change]) -> list[Change]:
-    """The changes without those that speak, less sharply, of a key that was spoken of before."""
+    """The changes without those that speak, less sharply, of a key that was spoken of before.
+
+    What loosens is never left out: a step's id may hold a dot, so that the step ``ask.by`` and the
+    roles of the step ``ask`` are the same key.
+    """
     kept: list[Change] = []
     sharp: set[tuple[str, str, str]] = set()
     for one in changes:
         keys = {(one.section, one.id, key) for key in one.keys if key.startswith("steps.")}
-        if keys and keys <= sharp:
+        if keys and keys <= sharp and not one.loosens:
             continue
         kept.append(one)
         sharp |= keys

@@ -7,10 +7,12 @@ moment. What only may go wrong (somebody has no account yet) is told as well, an
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any, Final
 
-from opsbook.book import Book, Step
+from opsbook.book import Book, Runbook, Step
 from opsbook.book.sections.targets import Credential
+from opsbook.runs import pausing
 from opsbook.runs.dry.asking import AUTHORED, STARTED, Ask
 from opsbook.runs.dry.model import N_, Around, Fault, Note
 from opsbook.runs.kinds import STEP_KINDS
@@ -38,6 +40,14 @@ def of_book(book: Book, around: Around) -> list[Fault]:
     if around.refused:
         found.append(Fault(Note(N_("You may not start it: %(why)s"), {"why": around.refused})))
     return found
+
+
+def of_day(book: Book, runbook: Runbook, day: date) -> Iterator[Fault]:
+    """Yield every step whose phase lies beyond the calendar, counted from the run's own day."""
+    told = N_("%(phase)s of %(day)s is no day there is; give a day from %(first)s to %(last)s.")
+    values = {"day": day, "first": pausing.EARLIEST, "last": pausing.LATEST}
+    for step, _ in pausing.unreachable(book, runbook, day.isoformat()):
+        yield Fault(Note(told, {**values, "phase": step.day}), step.key)
 
 
 def of_step(

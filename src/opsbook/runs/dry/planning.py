@@ -99,6 +99,7 @@ class _Planner:
         """Return the plan of one runbook; `above` are those whose steps start it."""
         values, found = _values(runbook, given)
         found += faults.of_book(self.book, self.around) if not above else []
+        found += faults.of_day(self.book, runbook, self.day)
         draft = _Draft(self, runbook, values, above)
         main = tuple(draft.steps("main"))
         undo = tuple(draft.steps("rollback"))
@@ -119,11 +120,18 @@ class _Planner:
             lock=runbook.lock,
             held_by=self.around.open_runs if not above else (),
             timeout=runbook.timeout,
-            deadline=pausing.deadline(self.book, runbook, self.day.isoformat(), self.now),
+            deadline=self._deadline(runbook),
             attended=self.attended,
             faults=(*found, *draft.faults),
             cut=self.cut,
         )
+
+    def _deadline(self, runbook: Runbook) -> datetime | None:
+        """Until when it must be over; nothing where one of its days is none, which is a fault."""
+        try:
+            return pausing.deadline(self.book, runbook, self.day.isoformat(), self.now)
+        except pausing.BeyondCalendar:
+            return None
 
 
 class _Draft:
@@ -271,7 +279,10 @@ class _Draft:
 
     def _due(self, step: Step) -> datetime | None:
         zone = ZoneInfo(self.planner.book.timezone)
-        due = pausing.begins(self.planner.book, step, self.planner.day.isoformat())
+        try:
+            due = pausing.begins(self.planner.book, step, self.planner.day.isoformat())
+        except pausing.BeyondCalendar:  # a fault of the whole plan
+            return None
         return due.astimezone(zone) if due is not None else None
 
     def _leave(self, step: Step, runs: bool | None) -> list[Note]:

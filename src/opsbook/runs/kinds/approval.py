@@ -25,6 +25,7 @@ from opsbook.base.quantities import format_duration
 from opsbook.book import Step
 from opsbook.runs import behind
 from opsbook.runs.kinds.kind import Ended, Pause, Place, earliest
+from opsbook.runs.kinds.wording import worded
 from opsbook.runs.model import WaitsFor
 from opsbook.runs.reminders import remind_at
 
@@ -40,12 +41,10 @@ class Approval:
     waits_for: WaitsFor = "approval"
 
     def begin(self, tx: Transaction, now: datetime, place: Place) -> Pause:
-        """Ask the fence's question."""
+        """Ask the fence's question, with the values that it names."""
         step = place.step
         until = now + step.within if step.within else None
-        return _ask(
-            tx, now, place, step.body.strip(), roles=step.roles, need=step.need, until=until
-        )
+        return _ask(tx, now, place, worded(place), roles=step.roles, need=step.need, until=until)
 
     def look(
         self, tx: Transaction, now: datetime, place: Place, wait: Mapping[str, Any]

@@ -9,30 +9,24 @@ sends, tries again, and proves what became of it. To wait for a mail server woul
 that is half done. What was recorded is told again by no repetition of the step: each person and
 channel has a key of the run, the step and the try.
 
-The body is the message. Values are put into it, since people read it and nothing runs it: each is
-bounded and has no control characters, so that an alert's label can neither fill the message nor
-write lines of its own; secret ones are never in it.
+The body is the message. Values are put into it, since people read it and nothing runs it
+(``wording``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from opsbook.base import secrets
 from opsbook.base.database import Transaction
-from opsbook.base.secrets import HIDDEN
-from opsbook.book import Book, messages
-from opsbook.notify import model, outbox
+from opsbook.book import Book
+from opsbook.notify import outbox
 from opsbook.people import on_duty
-from opsbook.runs.kinds import hidden
 from opsbook.runs.kinds.approval import ask_leave
 from opsbook.runs.kinds.kind import Ended, Pause, Place
+from opsbook.runs.kinds.wording import worded
 from opsbook.runs.model import REFUSED, WaitsFor
-
-LONGEST_VALUE: Final = 500
-MISSING: Final = "–"
 
 
 class Notify:
@@ -51,7 +45,7 @@ class Notify:
             if run["leave"] == "refused" or run["cancelling"]:
                 return Ended("failed", REFUSED)
             return ask_leave(tx, now, place, [step])
-        body = text(place)
+        body = worded(place)
         title = book.runbooks[run["runbook"]].title
         key = f"run:{run['id']}/step:{place.row['key']}/{place.row.get('failures', 0)}"
         common = {
@@ -92,16 +86,3 @@ def audience(book: Book, names: tuple[str, ...], at: datetime) -> tuple[list[str
             if team.channel is not None:
                 channels[team.channel] = None
     return list(persons), list(channels)
-
-
-def text(place: Place) -> str:
-    """The message, with its values in it."""
-    variables, secret = place.variables, hidden.of(place)
-
-    def value(name: str) -> str:
-        if name in secret:
-            return HIDDEN
-        found = model.tidy(variables.get(name, ""), LONGEST_VALUE, lines=False)
-        return found or MISSING
-
-    return secrets.mask(messages.filled(place.step.body.strip(), value), place.secrets.values())

@@ -114,12 +114,14 @@ async def answered(once: Once, run_id: int, answer: Answer) -> RunDetail:
     ask = once.ask
     now = ask.app.clock.now()
 
+    def seen(tx: Transaction) -> Book:
+        return ask.visible(tx, "runs", run_store.get(tx, run_id), f"run {run_id}")[0]
+
     def write(tx: Transaction) -> RunDetail:
-        book, _ = ask.visible(tx, "runs", run_store.get(tx, run_id), f"run {run_id}")
-        answer(tx, now, book)
+        answer(tx, now, seen(tx))
         return detail(ask, tx, run_store.lock_run(tx, run_id))
 
-    return await once.write(write)
+    return await once.write(write, sees=seen)
 
 
 def waiting(tx: Transaction, run_id: int, kind: Kind, step: str | None) -> dict[str, Any]:

@@ -9,9 +9,10 @@ do is refused with 403, and the refusal is an audit entry.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Depends, Query, Request
 
@@ -31,6 +32,9 @@ PREFIX = "/api/v1"
 KEY = "opsbook.caller"
 READING = frozenset({"GET", "HEAD"})
 LONGEST = 200
+GONE: Final = "The token is unknown, expired or revoked."
+
+Result = TypeVar("Result")
 
 
 class Unauthorized(OpsbookError):
@@ -63,7 +67,7 @@ async def _by_token(app: Wired, scheme: str, raw: str) -> Principal:
     if row is not None and stale(row["used_at"], now):
         row = await app.database.write(lambda tx: tokens.find(tx, now, raw))
     if row is None:
-        raise Unauthorized("The token is unknown, expired or revoked.")
+        raise Unauthorized(GONE)
     return Principal.of_token(row)
 
 
@@ -98,6 +102,21 @@ class Asking:
     who: Principal
     language: str
     origin: str
+    let_in: Callable[[Transaction], bool]
+
+    async def write(self, work: Callable[[Transaction], Result]) -> Result:
+        """Do work in one transaction, for a caller who is still let in when it begins.
+
+        Raises:
+            Unauthorized: the token was revoked, or its account disabled, while the body came in.
+        """
+
+        def asked(tx: Transaction) -> Result:
+            if not self.let_in(tx):
+                raise Unauthorized(GONE)
+            return work(tx)
+
+        return await self.app.database.write(asked)
 
     def names(self, tx: Transaction) -> Names:
         """Return what people call those who act."""
@@ -152,7 +171,8 @@ class Asking:
 def asking(request: Request, app: App, who: Annotated[Principal, Depends(caller)]) -> Asking:
     """Return what every route is handed."""
     language = i18n.accepted(request.headers.get("accept-language", ""))
-    return Asking(app, who, language, str(request.base_url).rstrip("/"))
+    origin = str(request.base_url).rstrip("/")
+    return Asking(app, who, language, origin, lambda tx: still(tx, app.clock.now(), request))
 
 
 Ask = Annotated[Asking, Depends(asking)]

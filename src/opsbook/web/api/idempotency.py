@@ -94,24 +94,28 @@ class Once:
     status: int
 
     async def write(
-        self, work: Callable[[Transaction], Told], location: Callable[[Told], str] | None = None
-    ) -> Told:
+        self, work: Callable[[Transaction], Told], location: Callable[[Told], str] | None = None,
+        *, sees: Callable[[Transaction], object] = lambda _: None,
+    ) -> Told:  # fmt: skip
         """Do the work and return its answer, or return the answer it had.
+
+        ``sees`` raises where the caller may not read (any more) what the answer tells.
 
         Raises:
             KeyUsed: the key belongs to another request.
         """
         if self.key is None:
-            return await self.ask.app.database.write(work)
+            return await self.ask.write(work)
 
         def write(tx: Transaction) -> Response:
             if (row := self._known(tx)) is not None:
+                sees(tx)
                 return _replay(row)
             told = work(tx)
             where = location(told) if location is not None else ""
             return self._keep(tx, told, where)
 
-        return cast("Told", await self.ask.app.database.write(write))
+        return cast("Told", await self.ask.write(write))
 
     async def secret(self, work: Callable[[Transaction], Told]) -> Told:
         """Do work whose answer holds a secret: it is told once, and never kept.
@@ -120,7 +124,7 @@ class Once:
             Conflict: it was done already; what it told then is nowhere any more.
         """
         if self.key is None:
-            return await self.ask.app.database.write(work)
+            return await self.ask.write(work)
 
         def write(tx: Transaction) -> Told:
             if self._known(tx) is not None:
@@ -132,7 +136,7 @@ class Once:
             store.settle_answer(tx, self.key or "", self.status, "", "")
             return told
 
-        return await self.ask.app.database.write(write)
+        return await self.ask.write(write)
 
     async def then(
         self, work: Callable[[Transaction], int], tell: Callable[[int], Awaitable[Told]],
@@ -145,7 +149,7 @@ class Once:
         what the number is of, with a brace pair for it.
         """
         if self.key is None:
-            return await tell(await self.ask.app.database.write(work))
+            return await tell(await self.ask.write(work))
         key = self.key
 
         def write(tx: Transaction) -> int | Response:
@@ -155,7 +159,7 @@ class Once:
             store.settle_answer(tx, key, self.status, place.format(number), "")
             return number
 
-        done = await self.ask.app.database.write(write)
+        done = await self.ask.write(write)
         if isinstance(done, Response):
             return cast("Told", done)
         return await self._told(await tell(done), place.format(done))
@@ -173,7 +177,7 @@ class Once:
             await do()
             return await tell()
         key = self.key
-        row = await self.ask.app.database.write(self._known)
+        row = await self.ask.write(self._known)
         if row is not None and row["status"]:
             return cast("Told", _replay(row))
         if row is None or not await was_done():
@@ -181,12 +185,12 @@ class Once:
                 await do()
             except BaseException:
                 if row is None:
-                    await self.ask.app.database.write(lambda tx: store.drop_answer(tx, key))
+                    await self.ask.write(lambda tx: store.drop_answer(tx, key))
                 raise
         return await self._told(await tell(), place)
 
     async def _told(self, told: Told, place: str) -> Told:
-        kept = await self.ask.app.database.write(lambda tx: self._keep(tx, told, place))
+        kept = await self.ask.write(lambda tx: self._keep(tx, told, place))
         return cast("Told", kept)
 
     def _known(self, tx: Transaction) -> dict[str, Any] | None:

@@ -356,9 +356,13 @@ class StepOut(Shape):
 
 
 class RunDetail(RunOut):
-    """A run with its steps in the order of the runbook."""
+    """A run with its steps in the order of the runbook.
+
+    ``cannot_resume`` says why a failed run cannot go on where it failed; empty if it can.
+    """
 
     steps: list[StepOut]
+    cannot_resume: str = ""
 
 
 class Piece(Shape):

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 from sqlalchemy.exc import IntegrityError
-from starlette.responses import PlainTextResponse
+from starlette.responses import StreamingResponse
 
 from opsbook import runs
 from opsbook.base.database import Transaction
 from opsbook.base.errors import Invalid, NotFound
 from opsbook.base.sealing import Sealer
 from opsbook.book import Book, Runbook, check_params
-from opsbook.runs import sealed
+from opsbook.runs import resuming, sealed
 from opsbook.runs import store as run_store
 from opsbook.web.api import store
 from opsbook.web.api.callers import Ask, Asking, Limit
@@ -39,6 +40,7 @@ from opsbook.web.sentences import Names
 routes = APIRouter(route_class=ProblemRoute, tags=["runs"])
 State = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 PIECES = 200
+AT_ONCE = 8
 
 
 @routes.get("/runs")
@@ -94,13 +96,21 @@ async def output(
     """
     plain = accept.split(",")[0].split(";")[0].strip() == "text/plain"
 
-    def read(tx: Transaction) -> list[dict[str, Any]]:
+    many = AT_ONCE if plain else PIECES
+
+    def read(tx: Transaction, after: int = after) -> list[dict[str, Any]]:
         ask.visible(tx, "runs", run_store.get(tx, run_id), f"run {run_id}")
-        return store.pieces_after(tx, run_id, after, None if plain else PIECES, step)
+        return store.pieces_after(tx, run_id, after, many, step)
+
+    async def text(pieces: list[dict[str, Any]]) -> AsyncIterator[str]:
+        """All of it, a few pieces at a time: whoever reads slowly costs no memory."""
+        while pieces:
+            yield "".join(one["text"] for one in pieces)
+            pieces = await ask.app.database.read(partial(read, after=pieces[-1]["id"]))
 
     pieces = await ask.app.database.read(read)
     if plain:
-        return PlainTextResponse("".join(one["text"] for one in pieces))  # type: ignore[return-value]
+        return StreamingResponse(text(pieces), media_type="text/plain")  # type: ignore[return-value]
     return Output(
         pieces=[Piece(**one) for one in pieces], next=pieces[-1]["id"] if pieces else after
     )
@@ -158,15 +168,16 @@ async def started(
                     "This Idempotency-Key was used for another request, "
                     f"which started run {row['id']}."
                 )
+            ask.visible(tx, "runs", row, f"run {row['id']}")  # they may have lost the right since
             return True, detail(ask, tx, row)
         if key and store.answer_of(tx, key) is not None:
             raise KeyUsed
         return False, detail(ask, tx, run_store.lock_run(tx, begin(tx, now, key)))
 
     try:
-        known, run = await ask.app.database.write(write)
+        known, run = await ask.write(write)
     except IntegrityError:  # PostgreSQL: the same key at the same moment, and the other was first
-        known, run = await ask.app.database.write(write)
+        known, run = await ask.write(write)
     response.status_code = 200 if known else 201
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
     if known:
@@ -229,7 +240,15 @@ def detail(ask: Asking, tx: Transaction, row: Mapping[str, Any]) -> RunDetail:
         for one in run_store.steps(tx, row["id"])
     ]
     about = _about(ask, ask.names(tx), row, waits.get(row["id"], ()))
-    return RunDetail(**about, steps=steps)
+    return RunDetail(**about, steps=steps, cannot_resume=_cannot_resume(ask, tx, row))
+
+
+def _cannot_resume(ask: Asking, tx: Transaction, row: Mapping[str, Any]) -> str:
+    if row["state"] != "failed":
+        return ""
+    runbook = ask.app.library.at(tx, row["revision"]).runbooks[row["runbook"]]
+    steps = run_store.step_rows(tx, row["id"])
+    return next((why for why, _ in resuming.obstacles(row, steps, runbook)), "")
 
 
 def _about(

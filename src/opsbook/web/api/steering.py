@@ -171,14 +171,16 @@ async def attach(
     content = await request.body()
     name = _called(file_name)
 
+    def seen(tx: Transaction) -> Book:
+        return ask.visible(tx, "runs", run_store.get(tx, run_id), f"run {run_id}")[0]
+
     def write(tx: Transaction) -> EvidenceOut:
-        now = ask.app.clock.now()
-        book, _ = ask.visible(tx, "runs", run_store.get(tx, run_id), f"run {run_id}")
+        now, book = ask.app.clock.now(), seen(tx)
         made = runs.attach(tx, now, run_id, step, ask.who, book, name, content_type, content)
         found = next(row for row in runs.evidence(tx, run_id) if row["id"] == made)
         return _shaped(ask, tx, found)
 
-    return await once.write(write, lambda told: f"/api/v1/evidence/{told.id}")
+    return await once.write(write, lambda told: f"/api/v1/evidence/{told.id}", sees=seen)
 
 
 @routes.get("/runs/{run_id}/evidence")

@@ -134,7 +134,7 @@ def _next(run: dict[str, Any]) -> None:
         logs = words.SHOW_LOGS.format(id=run["id"], key=waits.quoted(item["key"]))
         output.say(words.SHOW_NEXT.format(logs=logs))
     undone = any(one["phase"] == "rollback" and one["started_at"] for one in run["steps"])
-    if not undone:
+    if not run["cannot_resume"]:
         output.say(words.SHOW_RESUME.format(id=run["id"]))
     main = next((one for one in broken if one["phase"] == "main" and "[" not in one["key"]), None)
     first = next((one for one in _whole(run) if one["phase"] == "main"), None)
