@@ -24,7 +24,7 @@ def run(state: str, *steps: dict[str, Any], **more: Any) -> dict[str, Any]:
         "id": 7, "title": "Fix", "state": state, "cancelling": False, "reason": "", "waits": [],
         "trigger": "", "started_by_name": "Operator", "created_at": AT, "started_at": AT,
         "finished_at": AT, "params": {}, "url": "http://127.0.0.1/runs/7", "steps": list(steps),
-        **more,
+        "cannot_resume": "", **more,
     }  # fmt: skip
 
 
@@ -42,7 +42,8 @@ def test_what_was_rolled_back_is_started_again_and_not_resumed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     undone = step("unfetch", "succeeded", "rollback")
-    show.show(run("failed", step("fetch", "succeeded"), step("switch", "failed"), undone))
+    steps = (step("fetch", "succeeded"), step("switch", "failed"), undone)
+    show.show(run("failed", *steps, cannot_resume="Run 7 was rolled back."))
     said = capsys.readouterr().out
     assert "resume" not in said
     assert "rerun 7 --from fetch" in said

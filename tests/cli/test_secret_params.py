@@ -78,10 +78,11 @@ def test_two_from_stdin_and_a_file_that_is_not_there_are_refused(server, tmp_pat
     assert "No such file" in gone.stderr
 
 
-def test_where_nobody_can_be_asked_the_server_says_what_is_missing(server):
+def test_where_nobody_can_be_asked_it_says_how_to_give_it(server):
     done = run(server)
     assert done.returncode == 2
     assert "api_key" in done.stderr
+    assert "api_key=@FILE" in done.stderr
 
 
 def test_at_a_terminal_it_is_asked_for_without_echo(server):

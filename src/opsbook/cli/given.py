@@ -23,7 +23,8 @@ def params(
     """Return what the runbook is given.
 
     Raises:
-        click.UsageError: it cannot be understood, or a secret stands on the command line.
+        click.UsageError: it cannot be understood, or a secret stands on the command line, or one
+            is missing and nobody can be asked.
     """
     secret = _secret(found, book, runbook)
     told: dict[str, str | None] = {}
@@ -39,7 +40,11 @@ def params(
     values = {
         name: _taken(name, value) if name in secret else value or "" for name, value in told.items()
     }
-    if missing and sys.stdin.isatty():
+    if missing and not sys.stdin.isatty():
+        raise click.UsageError(
+            "\n".join(words.SECRET_MISSING.format(name=name) for name in missing)
+        )
+    if missing:
         values |= {name: _asked(name) for name in missing}
     return values
 

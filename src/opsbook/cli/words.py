@@ -110,6 +110,10 @@ SECRET_PARAM = (
     "The parameter {name!r} is secret, and others see a command line. Leave it out to be asked "
     "for it, or write {name}=@FILE or {name}=- (stdin)."
 )
+SECRET_MISSING = (
+    "The parameter {name!r} is secret and required, and nobody can be asked for it here: give it "
+    "as -p {name}=@FILE or -p {name}=- (stdin)."
+)
 SECRET_FILE = "The value of {name!r} cannot be read from {file}: {why}."
 STDIN_TWICE = "Only one parameter can be read from stdin."
 

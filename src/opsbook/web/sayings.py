@@ -311,6 +311,20 @@ KNOWN: Final = (
     N_("an integer from %(low)s up to %(high)s"),
     N_("a number from %(low)s up to %(high)s"),
     N_("a duration such as 30s or 1h30m"),
+    N_(
+        "it is JSON with more than %(n)s lists or objects in one another: print only the part "
+        "that is needed, for example with jq"
+    ),
+    N_("it holds a NUL character, which no variable can hold: print it without"),
+    N_(
+        "it holds half of a character, %(half)s without its other half: print whole characters, "
+        "in UTF-8"
+    ),
+    N_("the server could not move this run any more"),
+    N_(
+        "the server could not move this run any more, %(n)s times in a row (%(why)s): it was ended "
+        "as it stood, and nothing more of it was done or undone"
+    ),
     N_("The database does not answer."),
     N_(
         "Try again in a moment: runs go on by themselves once it is back. If it stays away, look "
