@@ -60,11 +60,11 @@ def open(
     return raw, csrf
 
 
-def find(tx: Transaction, now: datetime, raw: str) -> dict[str, Any] | None:
+def find(tx: Transaction, now: datetime, raw: str, *, notes: bool = True) -> dict[str, Any] | None:
     """Return the session with its account's login, first_admin, language and theme; or ``None``.
 
     A disabled account has no session. In a transaction that may write, ``seen_at`` moves on when
-    it is ``stale``; a reader leaves it.
+    it is ``stale``; a reader leaves it, and so does who ``notes`` nothing.
     """
     digest = ids.digest(raw)
     columns = (
@@ -78,7 +78,7 @@ def find(tx: Transaction, now: datetime, raw: str) -> dict[str, Any] | None:
         & account.c.disabled_at.is_(None)
     )
     row = tx.row(sa.select(*columns).select_from(joined).where(alive))
-    if row is not None and stale(row["seen_at"], now) and may_write(tx):
+    if row is not None and notes and stale(row["seen_at"], now) and may_write(tx):
         tx.execute(sa.update(session).where(session.c.digest == digest).values(seen_at=now))
         saw(tx, now, row["account_id"])
         row["seen_at"] = now

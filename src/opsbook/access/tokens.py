@@ -75,11 +75,12 @@ def create(
     return raw
 
 
-def find(tx: Transaction, now: datetime, raw: str) -> dict[str, Any] | None:
+def find(tx: Transaction, now: datetime, raw: str, *, notes: bool = True) -> dict[str, Any] | None:
     """Return a token that is good now, with its account's login and first_admin; or ``None``.
 
     For the local token these two are ``None`` and ``False``. As with sessions, ``used_at`` moves
-    on when it is ``stale`` and the transaction may write.
+    on when it is ``stale`` and the transaction may write, unless it ``notes`` nothing: many at the
+    same moment would wait for each other's row.
     """
     columns = (*access_token.c, account.c.login, account.c.first_admin)
     joined = access_token.outerjoin(account, account.c.id == access_token.c.account_id)
@@ -93,7 +94,7 @@ def find(tx: Transaction, now: datetime, raw: str) -> dict[str, Any] | None:
     if row is None:
         return None
     row["first_admin"] = bool(row["first_admin"])
-    if stale(row["used_at"], now) and may_write(tx):
+    if notes and stale(row["used_at"], now) and may_write(tx):
         mine = access_token.c.id == row["id"]
         tx.execute(sa.update(access_token).where(mine).values(used_at=now))
         if row["account_id"] is not None:

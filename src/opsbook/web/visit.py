@@ -192,7 +192,8 @@ class Visit:
 
         def wished(tx: Transaction) -> Result:
             self.now = self.kept.app.clock.now()
-            found = sessions.find(tx, self.now, self.request.cookies.get(SESSION, ""))
+            raw = self.request.cookies.get(SESSION, "")
+            found = sessions.find(tx, self.now, raw, notes=False)
             if found is None:
                 raise SignInNeeded
             self.session, self.principal = found, Principal.of_session(found)

@@ -90,8 +90,8 @@ def still(tx: Transaction, now: datetime, request: Request) -> bool:
     """Tell whether what somebody came in with is good: a stream is open longer than that may be."""
     scheme, _, raw = request.headers.get("authorization", "").partition(" ")
     if scheme:
-        return tokens.find(tx, now, raw.strip()) is not None
-    return sessions.find(tx, now, request.cookies.get(SESSION, "")) is not None
+        return tokens.find(tx, now, raw.strip(), notes=False) is not None
+    return sessions.find(tx, now, request.cookies.get(SESSION, ""), notes=False) is not None
 
 
 @dataclass(frozen=True)
