@@ -14,7 +14,6 @@ import asyncio
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -23,15 +22,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import sqlalchemy as sa
 import uvloop
-from _postgres import postgres
+from _stages import both
 
-from opsbook.base.clock import SystemClock
 from opsbook.runs.tables import run as run_table
-from tests.support.runs import Stage, book, runbook
+from tests.support.runs import Stage
 
 STEPS = 5
 ROUNDS = 3
-STEP = "```bash {#s%d}\ntrue\n```\n"
 OVER = ("succeeded", "failed", "cancelled")
 
 
@@ -66,16 +63,9 @@ async def _count(stage: Stage, query: sa.Select[tuple[int]]) -> int:
 
 
 async def measure(runs: int) -> None:
-    steps = book(runbook("".join(STEP % n for n in range(STEPS))))
     async with AsyncExitStack() as stack:
-        folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2)]
-        for folder in folders:
-            folder.chmod(0o711)
-        url = stack.enter_context(postgres())
-        sqlite = await stack.enter_async_context(Stage(folders[0], clock=SystemClock()))
-        server = await stack.enter_async_context(Stage(folders[1], url, clock=SystemClock()))
+        sqlite, server = await both(stack, STEPS)
         for stage in (sqlite, server):
-            await stage.publish(steps)
             await journalled(stage, 2)
         rounds: dict[str, list[float]] = {}
         for _ in range(ROUNDS):

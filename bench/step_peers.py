@@ -21,7 +21,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -30,14 +29,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import uvloop
 from _peers import python
-from _postgres import postgres
+from _stages import both, folder
 
-from opsbook.base.clock import SystemClock
-from tests.support.runs import Stage, book, runbook
+from tests.support.runs import Stage
 
 STEPS = 20
 ROUNDS = 5
-STEP = "```bash {#s%d}\ntrue\n```\n"
 FLOW = """
 import subprocess, sys, time
 from prefect import flow, task
@@ -125,31 +122,25 @@ def prefect(peers: Path, folder: Path) -> list[float]:
 
 
 async def measure(peers: Path | None) -> None:
-    steps = book(runbook("".join(STEP % n for n in range(STEPS))))
     async with AsyncExitStack() as stack:
-        folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(3)]
-        for folder in folders:
-            folder.chmod(0o711)
-        url = stack.enter_context(postgres())
-        sqlite = await stack.enter_async_context(Stage(folders[0], clock=SystemClock()))
-        server = await stack.enter_async_context(Stage(folders[1], url, clock=SystemClock()))
+        beside = folder(stack)
+        sqlite, server = await both(stack, STEPS)
         for stage in (sqlite, server):
-            await stage.publish(steps)
             await journalled(stage)
         rounds: dict[str, list[float]] = {}
         for _ in range(ROUNDS):
             for name, spent in (
                 ("bare bash -c true", bare()),
-                ("one fsync", fsync(folders[0])),
+                ("one fsync", fsync(beside)),
                 ("opsbook, SQLite", await journalled(sqlite)),
                 ("opsbook, PostgreSQL", await journalled(server)),
             ):
                 rounds.setdefault(name, []).append(spent)
             if peers is not None:
-                spent = await asyncio.to_thread(ansible, peers, folders[2])
+                spent = await asyncio.to_thread(ansible, peers, beside)
                 rounds.setdefault("ansible", []).append(spent)
         if peers is not None:
-            rounds["prefect"] = await asyncio.to_thread(prefect, peers, folders[2])
+            rounds["prefect"] = await asyncio.to_thread(prefect, peers, beside)
     told(rounds)
 
 

@@ -25,7 +25,7 @@ from opsbook.base.database import Transaction
 from opsbook.base.errors import OpsbookError
 from opsbook.runs import rows, sealed, store
 from opsbook.runs.children import cancel_child
-from opsbook.runs.drive import StillAlive, Tools
+from opsbook.runs.drive import Tools, end_all
 from opsbook.runs.errors import LeaseLost
 from opsbook.runs.model import OPEN
 from opsbook.runs.tables import attempt, run, step, wait
@@ -81,17 +81,9 @@ def what_failed(error: Exception, tools: Tools) -> str:
 
 async def _end(tools: Tools, tried: Row) -> None:
     """Kill what is left of an attempt. Every executor is asked: whose it was is in the book."""
-    scratch = Path(tried["scratch"])
+    whose, then = f"run {tried['run_id']}", "the run ends when they do"
     for executor in tools.executors.values():
-        await executor.kill_tree(scratch.name, scratch)
-        left = await executor.tree(scratch.name, scratch)
-        if left:
-            listed = ", ".join(str(proc.pid) for proc in left)
-            raise StillAlive(
-                f"Processes {listed} of run {tried['run_id']} are still there after they were "
-                "killed.",
-                remedy="Look what they wait for (`ps` says D); the run ends when they do.",
-            )
+        await end_all(executor, Path(tried["scratch"]), whose, then)
 
 
 def left_behind(tx: Transaction, run_id: int) -> list[Row]:

@@ -47,6 +47,21 @@ class StillAlive(OpsbookError):
     """Processes of an interrupted step could not be ended."""
 
 
+async def end_all(executor: Executor, scratch: Path, whose: str, then: str) -> None:
+    """Kill what is left of an attempt, and prove that nothing of it runs any more.
+
+    Raises:
+        StillAlive: names the processes, `whose` they are, and what comes `then`.
+    """
+    await executor.kill_tree(scratch.name, scratch)
+    if left := await executor.tree(scratch.name, scratch):
+        listed = ", ".join(str(proc.pid) for proc in left)
+        raise StillAlive(
+            f"Processes {listed} of {whose} are still there after they were killed.",
+            remedy=f"Look what they wait for (`ps` says D); {then}.",
+        )
+
+
 class Room:
     """How many steps may run at once."""
 
@@ -346,15 +361,8 @@ class Drive:
         """Prove that nothing of an interrupted attempt runs any more."""
         scratch = Path(task.attempt["scratch"])
         if task.attempt["host"] == self.tools.host:
-            executor = self._executor(task.place)
-            await executor.kill_tree(scratch.name, scratch)
-            left = await executor.tree(scratch.name, scratch)
-            if left:
-                listed = ", ".join(str(proc.pid) for proc in left)
-                raise StillAlive(
-                    f"Processes {listed} of step {task.place.step.key} (run {self.run_id}) are "
-                    "still there after they were killed.",
-                    remedy="Look what they wait for (`ps` says D); the run goes on when they end.",
-                )
+            whose = f"step {task.place.step.key} (run {self.run_id})"
+            then = "the run goes on when they end"
+            await end_all(self._executor(task.place), scratch, whose, then)
             self._rubbish[task.place.row["key"]] = scratch
         return Cleared(task.choice)

@@ -72,7 +72,7 @@ def resume(
         "state": "queued", "ending": None, "reason": "", "finished_at": None,
         "cancelling": False, "undo": True, "steered_by": principal.actor,
         "deadline_at": pausing.deadline(then, procedure, row["day"], now),
-        "leave": row["leave"] if _is_fresh(tx, row, now - APPROVED_FOR) else "",
+        "leave": _leave(tx, row, now - APPROVED_FOR),
     }  # fmt: skip
     rows.update(tx, run, run_id, **values)
     audit.record(
@@ -83,13 +83,13 @@ def resume(
     tx.touch("runs", f"run:{run_id}")
 
 
-def _is_fresh(tx: Transaction, row: Row, old: datetime) -> bool:
-    """Whether what a run was given leave by is young enough to hold when it goes on."""
+def _leave(tx: Transaction, row: Row, old: datetime) -> str:
+    """The leave a run has when it goes on: none where what it was given by is too old to hold."""
+    if not row["leave"]:
+        return ""
     given = (approval.c.subject == f"run:{row['id']}") & (approval.c.state == "approved")
-    newest = tx.scalar(
-        sa.select(sa.func.max(approval.c.id)).where(given, approval.c.decided_at > old)
-    )
-    return newest is not None
+    young = sa.select(approval.c.id).where(given, approval.c.decided_at > old).limit(1)
+    return str(row["leave"]) if tx.row(young) else ""
 
 
 def obstacles(
@@ -179,12 +179,13 @@ def rerun(
         for name, value in row["params"].items()
         if name in procedure.params and not procedure.params[name].secret and value
     }
+    wanted = {**kept, **(params or {})}
     origin = Lineage(rerun_of=run_id)
     if step_key is not None:
         origin = taken_over(tx, row, procedure, step_key)
-        _keeps_what_was_done(row, procedure, origin, {**kept, **(params or {})})
+        _keeps_what_was_done(row, procedure, origin, wanted)
     made = start(
-        tx, now, book=book, runbook=row["runbook"], params={**kept, **(params or {})},
+        tx, now, book=book, runbook=row["runbook"], params=wanted,
         started_by=principal.actor, attended=True, principal=principal, sealer=sealer,
         idempotency_key=idempotency_key, lineage=origin,
     )  # fmt: skip

@@ -138,7 +138,7 @@ async def plan(ask: Ask, asked: StartRun) -> PlanOut:
     now = ask.app.clock.now()
 
     def read(tx: Transaction) -> dict[str, Any]:
-        around = dry.around(tx, ask.app.clock.now(), book, runbook, ask.who)
+        around = dry.around(tx, now, book, runbook, ask.who)
         made = dry.plan(book, runbook, asked.params, now, around=around, day=asked.day)
         return dry.to_dict(made)
 

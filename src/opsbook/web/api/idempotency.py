@@ -185,12 +185,13 @@ class Once:
                 await do()
             except BaseException:
                 if row is None:
-                    await self.ask.write(lambda tx: store.drop_answer(tx, key))
+                    await self.ask.app.database.write(lambda tx: store.drop_answer(tx, key))
                 raise
         return await self._told(await tell(), place)
 
     async def _told(self, told: Told, place: str) -> Told:
-        kept = await self.ask.write(lambda tx: self._keep(tx, told, place))
+        """Keep the answer of what is done; the work is, even if who asked was shut out since."""
+        kept = await self.ask.app.database.write(lambda tx: self._keep(tx, told, place))
         return cast("Told", kept)
 
     def _known(self, tx: Transaction) -> dict[str, Any] | None:

@@ -44,7 +44,7 @@ def run_with_key(tx: Transaction, key: str) -> dict[str, Any] | None:
 
 
 def pieces_after(
-    tx: Transaction, run_id: int, after: int, limit: int | None, step_key: str | None = None
+    tx: Transaction, run_id: int, after: int, limit: int, step_key: str | None = None
 ) -> list[dict[str, Any]]:
     """Return a run's output pieces in the order they were stored, with step and attempt number."""
     joined = output.join(attempt, attempt.c.id == output.c.attempt_id).join(
