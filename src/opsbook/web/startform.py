@@ -25,7 +25,7 @@ from opsbook.base.errors import Invalid, NotFound
 from opsbook.base.sealing import Sealer
 from opsbook.book import Book, Param, Runbook
 from opsbook.book.params import SEPARATOR
-from opsbook.runs import dry, sealed
+from opsbook.runs import dry, pausing, sealed
 from opsbook.web import forms, journal, pages, planned, sayings, words
 from opsbook.web.i18n import N_, Speech
 from opsbook.web.visit import Visit
@@ -36,7 +36,6 @@ NOT_NAMED: Final = N_("The runbook's name was not typed as it is.")
 BAD_DAY: Final = N_("The day is not a date such as 2026-03-31.")
 PREFIX: Final = "param-"
 """Before a parameter's name in the form, so that none can be taken for a field of our own."""
-LATEST: Final = date(9000, 1, 1)
 
 TYPES: Final = {
     "integer": N_("a whole number"),
@@ -156,7 +155,8 @@ def _day(text: str) -> tuple[date | None, bool]:
         found = date.fromisoformat(text.strip())
     except ValueError:
         return None, True
-    return (None, True) if found > LATEST or found.year < 1900 else (found, False)
+    known = pausing.EARLIEST <= found <= pausing.LATEST
+    return (found, False) if known else (None, True)
 
 
 async def page(
