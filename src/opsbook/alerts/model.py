@@ -86,6 +86,8 @@ def met(rule: Rule, seen: Seen) -> bool | None:
     such a rule where the unit is known beforehand.
     """
     condition = rule.when
+    if condition is None:
+        return None
     if condition.state == "nodata":
         return seen.state == "nodata"
     if seen.state == "nodata" or (condition.band is not None and seen.value is None):

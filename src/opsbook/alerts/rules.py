@@ -69,14 +69,14 @@ class Rules:
         if not rows:
             return 0
         wanted = {
-            fingerprint(book.id, rule.id, rule.check)
+            fingerprint(book.id, rule.id, row["check_id"])
             for row in rows
             for book, rule in watching.get((row["book"], row["check_id"]), ())
         }
         standing = store.active_of(tx, wanted) if wanted else {}
         for row in rows:
             for book, rule in watching.get((row["book"], row["check_id"]), ()):
-                name = fingerprint(book.id, rule.id, rule.check)
+                name = fingerprint(book.id, rule.id, row["check_id"])
                 after = apply(tx, now, book, rule, standing.get(name), row)
                 if after is None:
                     standing.pop(name, None)
@@ -91,7 +91,8 @@ def watched(books: Iterable[Book]) -> Watching:
     found: dict[tuple[str, str], list[tuple[Book, Rule]]] = {}
     for book in books:
         for rule in book.rules.values():
-            found.setdefault((book.id, rule.check), []).append((book, rule))
+            if rule.check is not None:
+                found.setdefault((book.id, rule.check), []).append((book, rule))
     return found
 
 
@@ -115,7 +116,7 @@ def apply(
         "clear_since": transition.standing.clear_since,
     }
     if alert is None:
-        return _begin(tx, now, book, rule, transition, latest)
+        return _begin(tx, now, book, rule, row["check_id"], transition, latest)
     match transition.step:
         case "fire":
             latest |= {"state": "firing", "fired_at": row["at"]}
@@ -144,6 +145,7 @@ def _begin(
     now: datetime,
     book: Book,
     rule: Rule,
+    check_id: str,
     transition: Transition,
     latest: dict[str, Any],
 ) -> dict[str, Any] | None:
@@ -155,12 +157,12 @@ def _begin(
         "book": book.id,
         "revision": str(book.revision),
         "rule": rule.id,
-        "check_id": rule.check,
-        "fingerprint": fingerprint(book.id, rule.id, rule.check),
+        "check_id": check_id,
+        "fingerprint": fingerprint(book.id, rule.id, check_id),
         "state": "firing" if firing else "pending",
         "severity": rule.severity,
         "summary": dict(rule.summary.by_language),
-        "labels": rule.labels_of(book.id, book.checks[rule.check]),
+        "labels": rule.labels_of(book.id, book.checks[check_id]),
         "pending_since": latest["seen_at"],
         "fired_at": latest["seen_at"] if firing else None,
     }
@@ -177,8 +179,8 @@ def retire(tx: Transaction, now: datetime, watching: Watching, drafts: Collectio
     ``drafts`` are the books that do nothing now although they may still have the rule.
     """
     known = {
-        fingerprint(book.id, rule.id, rule.check)
-        for rules in watching.values()
+        fingerprint(book.id, rule.id, check_id)
+        for (_, check_id), rules in watching.items()
         for book, rule in rules
     }
     gone = [row for row in store.active(tx) if row["fingerprint"] not in known]

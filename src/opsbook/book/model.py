@@ -25,13 +25,14 @@ from opsbook.book.problems import Problem
 from opsbook.book.refs import OwnerId
 from opsbook.book.runbook import Runbook
 from opsbook.book.sections.about import Holidays, Hours, Release, Retention, SelfApproval
-from opsbook.book.sections.alerts import Inhibition, Route, Rule
+from opsbook.book.sections.alerts import Rule
 from opsbook.book.sections.backups import Backup
 from opsbook.book.sections.capacity import Forecast, Limit, LoadTest, Quota, Scaling, Slo
 from opsbook.book.sections.changes import ChangeKind, Freeze, Window
 from opsbook.book.sections.checks import COMMON_FIELDS, Check
 from opsbook.book.sections.elements import Link
 from opsbook.book.sections.incidents import Communication, IncidentKind, Severity, Stage
+from opsbook.book.sections.intakes import Heartbeat, Intake
 from opsbook.book.sections.models import DataRule, ModelUpdate
 from opsbook.book.sections.people import (
     Channel,
@@ -44,6 +45,7 @@ from opsbook.book.sections.people import (
 from opsbook.book.sections.registers import Account, Certificate, Extensions, Secret
 from opsbook.book.sections.reports import Dashboard, Report
 from opsbook.book.sections.routines import Routine
+from opsbook.book.sections.routing import Inhibition, Receiver, Route, TimeInterval
 from opsbook.book.sections.services import Service
 from opsbook.book.sections.targets import Target
 from opsbook.book.sections.training import Course, StandIn
@@ -102,17 +104,25 @@ class Sections(Part):
     """Places where many are told at once."""
     webhooks: Listed[Webhook] = Field(default_factory=dict)
     """Programs elsewhere that are told what becomes of runs."""
-    hours: Annotated[Listed[Hours], IDLE] = Field(default_factory=dict)
+    hours: Listed[Hours] = Field(default_factory=dict)
     """Hours of the week under a name."""
+    time_intervals: Listed[TimeInterval] = Field(default_factory=dict)
+    """Parts of the calendar under a name, in Alertmanager's form."""
 
     checks: Listed[Check] = Field(default_factory=dict)
     """What is looked at."""
     rules: Listed[Rule] = Field(default_factory=dict)
     """When it is an alert."""
-    routing: Annotated[Route | None, IDLE] = None
+    intakes: Listed[Intake] = Field(default_factory=dict)
+    """Doors for alerts from outside."""
+    routing: Route | None = None
     """Who is told of which alerts."""
-    inhibitions: Annotated[Listed[Inhibition], IDLE] = Field(default_factory=dict)
+    receivers: Listed[Receiver] = Field(default_factory=dict)
+    """Who is told, under names that routes share."""
+    inhibitions: Listed[Inhibition] = Field(default_factory=dict)
     """Which alerts are kept quiet while others fire."""
+    heartbeats: Listed[Heartbeat] = Field(default_factory=dict)
+    """Addresses elsewhere that are told regularly that Opsbook lives."""
 
     severities: Listed[Severity] = Field(default_factory=dict)
     """How bad it is, worst first."""

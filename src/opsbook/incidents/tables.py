@@ -12,6 +12,7 @@ incident = table(
     sa.Column("book", sa.Text, nullable=False),
     sa.Column("revision", sa.Text, nullable=False),
     sa.Column("rule", sa.Text, nullable=False),
+    # Of the group of alerts that it answers: a group has one incident at a time.
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("title", sa.JSON, nullable=False),
     sa.Column("severity", sa.Text, nullable=False),

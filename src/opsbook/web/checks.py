@@ -192,7 +192,7 @@ def _about(speech: Speech, check: Check) -> list[tuple[str, str]]:
 def _rules(speech: Speech, book: Book, check: Check) -> list[dict[str, Any]]:
     found = []
     for rule in book.rules.values():
-        if rule.check != check.id:
+        if rule.check != check.id or rule.when is None:
             continue
         says = speech.say(
             "%(severity)s when %(when)s for %(hold)s",

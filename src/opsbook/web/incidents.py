@@ -54,7 +54,7 @@ def active(tx: Transaction, visit: Visit, names: sentences.Names) -> list[dict[s
         seen = {one.id: one for one in readings.rows(tx, visit.speech, visit.now, book)}
         for row in rows.active(tx, book.id):
             rule = book.rules.get(row["rule"])
-            check = seen.get(rule.check) if rule is not None else None
+            check = seen.get(rule.check or "") if rule is not None else None
             one = shaped(visit, row, names)
             one["reading"] = _reading(check) if check is not None else ""
             one["weight"] = (row["state"] != "open", weight.get(row["severity"], 99), row["id"])

@@ -144,7 +144,7 @@ def _incidents(
         rules = [
             rule.id
             for rule in book.rules.values()
-            if ("rules", rule.id) in hits or ("checks", rule.check) in hits
+            if ("rules", rule.id) in hits or ("checks", rule.check or "") in hits
         ]
         found |= {
             row["id"]: row for row in store.incidents_of(tx, book.id, rules[:MOST_RULES], MOST)

@@ -1,23 +1,20 @@
-"""``rules``, ``routing``, ``inhibitions``: when it is an alert, who is told, what keeps quiet."""
+"""``rules``: when it is an alert, how bad it is, and what is done at once.
+
+A rule watches a check of the book, or says in PromQL what a Prometheus watches for it, or speaks of
+alerts that others find and hand in. All three give alerts of the same kind.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from opsbook.book.fields import IDLE, Argument, ConditionText, Duration, Flag, Id, Named, Part
-from opsbook.book.refs import (
-    AudienceId,
-    CheckId,
-    EscalationId,
-    HoursId,
-    OwnerId,
-    RunbookId,
-    SeverityId,
-)
+from opsbook.book.fields import IDLE, Argument, ConditionText, Duration, Id, Named
+from opsbook.book.matchers import MOST_MATCHERS, MatcherText
+from opsbook.book.refs import CheckId, EscalationId, IntakeId, OwnerId, RunbookId, SeverityId
 from opsbook.book.sections.checks import Check
 from opsbook.book.texts import Text
 
@@ -26,19 +23,28 @@ LABEL_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
 
 class Rule(Named):
-    """An alert rule.
+    """An alert rule: over a check, in PromQL, or over alerts received from outside.
 
     ``for`` (in Python `for_`) is how long the condition must hold before the alert fires, and
-    `resolve_after` how long it must be gone before the alert is resolved. `escalation` overrides
-    the severity's. A value of `params` is a literal or ``label:NAME``, taken from the alert.
+    `resolve_after` how long it must be gone before the alert is resolved (what Prometheus calls
+    ``keep_firing_for``). `escalation` overrides the severity's. A value of `params` is a literal or
+    ``label:NAME``, taken from the alert.
     """
 
     title: Text | None = None
     """What people call it; the summary if left out."""
-    check: CheckId
+    check: CheckId | None = None
     """The check it looks at."""
-    when: ConditionText
+    when: ConditionText | None = None
     """warning (or worse), critical, nodata, or a band of its own such as "> 90%"."""
+    promql: str | None = Field(default=None, min_length=1, max_length=8_000)
+    """Instead of a check: what a Prometheus evaluates; exported as a rule file."""
+    every: Duration | None = None
+    """How often Prometheus evaluates it; as its own settings say, if left out."""
+    received: tuple[MatcherText, ...] = Field(default=(), max_length=MOST_MATCHERS)
+    """Instead of a check: matchers of the alerts from outside that this rule speaks of."""
+    intake: IntakeId | None = None
+    """Only alerts that came in here, for received."""
     for_: Duration = Field(default=timedelta(0), alias="for")
     """How long that must hold before the alert fires."""
     resolve_after: Duration = timedelta(0)
@@ -64,16 +70,30 @@ class Rule(Named):
     labels: Mapping[str, Argument] = Field(default_factory=dict)
     """What its alerts carry besides book, rule, check, severity and service."""
 
-    def labels_of(self, book: str, check: Check) -> dict[str, str]:
+    @property
+    def watches(self) -> str:
+        """What it looks at, in the book's words: a check's id, PromQL, or matchers."""
+        received = ", ".join(str(one) for one in self.received)
+        return self.check or self.promql or f"{{{received}}}"
+
+    @property
+    def condition(self) -> str:
+        """When it fires: the condition on its check; PromQL and senders say so themselves."""
+        return str(self.when) if self.when is not None else "true"
+
+    def labels_of(self, book: str, check: Check | None) -> dict[str, str]:
         """The labels an alert of this rule carries, which `params` may take values from.
 
-        The book's own labels win over the five that every alert has only in being refused: see
-        `validate`. One place makes them, so that what validation promised is what an alert has.
+        The book's own labels win over those that every alert has only in being refused: see
+        `validate`. One place makes them, so that what validation promised is what an alert has. An
+        alert that comes from outside has these beside the labels it came with.
         """
-        labels = {**self.labels, "book": book, "rule": self.id, "check": self.check}
+        labels = {**self.labels, "alertname": self.id, "book": book, "rule": self.id}
         labels["severity"] = self.severity
-        if check.service is not None:
-            labels["service"] = check.service
+        if check is not None:
+            labels["check"] = check.id
+            if check.service is not None:
+                labels["service"] = check.service
         return labels
 
     def arguments(self, labels: Mapping[str, str]) -> dict[str, str]:
@@ -91,44 +111,4 @@ class Rule(Named):
         return given
 
 
-OWN_LABELS = frozenset({"book", "rule", "check", "severity", "service"})
-
-
-class Route(Part):
-    """Where alerts go that carry these labels; the first route that matches takes them."""
-
-    match: Mapping[str, Argument] = Field(default_factory=dict)
-    """Labels that an alert must carry, such as {severity: P1}; all alerts, if left out."""
-    to: tuple[AudienceId, ...] = ()
-    """Who is told; as the route around it, if left out."""
-    as_: Literal["incident", "notify"] = Field(default="incident", alias="as")
-    """Whether it opens an incident and pages, or only tells."""
-    goes_on: Flag = Field(default=False, alias="continue")
-    """Whether the routes after this one look at it too."""
-    active: HoursId | None = None
-    """The hours in which it tells; always, if left out."""
-    mute: HoursId | None = None
-    """Hours in which it keeps quiet."""
-    group_by: tuple[str, ...] = ()
-    """Labels by which alerts are told together."""
-    group_wait: Duration | None = None
-    """How long to wait for more of a group before it is told."""
-    group_interval: Duration | None = None
-    """How long until what is new in a group is told."""
-    repeat_interval: Duration | None = None
-    """How long until what goes on is told again."""
-    routes: tuple[Route, ...] = ()
-    """Routes for some of its alerts."""
-
-
-class Inhibition(Named):
-    """While an alert of one kind fires, those of another are kept quiet."""
-
-    title: Text | None = None
-    """Why."""
-    while_: Mapping[str, Argument] = Field(alias="while", min_length=1)
-    """Labels of the alert that fires."""
-    mutes: Mapping[str, Argument] = Field(min_length=1)
-    """Labels of the alerts that are kept quiet."""
-    equal: tuple[str, ...] = ()
-    """Labels that must be the same on both."""
+OWN_LABELS = frozenset({"alertname", "book", "rule", "check", "severity", "service"})

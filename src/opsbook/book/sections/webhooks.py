@@ -1,4 +1,4 @@
-"""``webhooks``: programs elsewhere that are told what becomes of runs."""
+"""``webhooks``: programs elsewhere that are told what becomes of runs, and of alerts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from opsbook.book.sections.people import SECRET, Contact
 
 HookEvent = Literal[
     "run.started", "run.running", "run.waiting", "run.asks", "run.finished", "run.failed",
-    "step.failed", "approval.requested", "approval.decided",
+    "step.failed", "approval.requested", "approval.decided", "alerts",
 ]  # fmt: skip
 SECRET_FORM: Final = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$"
 HEADER_FORM: Final = r"^[A-Za-z][A-Za-z0-9-]{0,63}$"

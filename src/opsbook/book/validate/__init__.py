@@ -74,6 +74,8 @@ RULES: tuple[Callable[[Whole], Iterator[Problem]], ...] = (
     alerts.checks,
     alerts.rules,
     alerts.routes,
+    alerts.inhibitions,
+    alerts.listeners,
     starting.starts,
     runbooks.owners,
     runbooks.steps,

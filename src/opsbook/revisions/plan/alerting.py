@@ -15,7 +15,7 @@ def changes(pair: Pair) -> Iterator[Change]:
     for id, rule in pair.added("rules"):
         yield pair.tell(
             "rules", id, N_("%(id)s is a new rule: %(severity)s when %(check)s is %(when)s."),
-            {"severity": rule.severity, "check": rule.check, "when": str(rule.when)},
+            {"severity": rule.severity, "check": rule.watches, "when": rule.condition},
             kind="added", keys=["*"], soon=True,
         )  # fmt: skip
     for id, rule in pair.removed("rules"):
@@ -31,11 +31,11 @@ def _removed(pair: Pair, id: str, rule: Rule) -> Change:
             "rules", id,
             N_("%(id)s is gone: nothing alerts on %(check)s by it; its firing alerts are closed "
                "(%(n)s)."),
-            {"check": rule.check, "n": str(firing)}, kind="removed", keys=["*"], soon=True,
+            {"check": rule.watches, "n": str(firing)}, kind="removed", keys=["*"], soon=True,
         )  # fmt: skip
     return pair.tell(
         "rules", id, N_("%(id)s is gone: nothing alerts on %(check)s by it."),
-        {"check": rule.check}, kind="removed", keys=["*"], soon=True,
+        {"check": rule.watches}, kind="removed", keys=["*"], soon=True,
     )  # fmt: skip
 
 
@@ -46,22 +46,22 @@ def _rule(pair: Pair, id: str, before: Rule, after: Rule) -> Iterator[Change]:
             keys=[key], at=(key,), soon=True,
         )  # fmt: skip
 
-    if before.check != after.check:
+    if before.watches != after.watches:
         firing = pair.running.alerts.get(id, 0)
         if firing:
             yield tell(
                 "check",
                 N_("%(id)s looks at %(after)s instead of %(before)s; its firing alerts are closed "
                    "(%(n)s)."),
-                before.check, after.check, n=str(firing),
+                before.watches, after.watches, n=str(firing),
             )  # fmt: skip
         else:
             template = N_("%(id)s looks at %(after)s instead of %(before)s.")
-            yield tell("check", template, before.check, after.check)
-    if before.when != after.when:
+            yield tell("check", template, before.watches, after.watches)
+    if before.condition != after.condition:
         yield tell(
             "when", N_("%(id)s fires when it is %(after)s instead of %(before)s."),
-            str(before.when), str(after.when),
+            before.condition, after.condition,
         )  # fmt: skip
     if before.for_ != after.for_:
         yield tell(

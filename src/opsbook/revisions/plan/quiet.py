@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from opsbook.book.sections.alerts import Inhibition, Route
+from opsbook.book.matchers import Matchers
+from opsbook.book.sections.routing import Inhibition, Route
 from opsbook.revisions.plan.model import N_, Change
 from opsbook.revisions.plan.pair import Pair
 from opsbook.revisions.plan.values import Path, dotted
@@ -36,7 +37,7 @@ def changes(pair: Pair) -> Iterator[Change]:
             _labels(one), kind="removed", keys=["*"], soon=True,
         )  # fmt: skip
     for id, was, now in pair.kept("inhibitions"):
-        if (was.while_, was.mutes, was.equal) != (now.while_, now.mutes, now.equal):
+        if (was.sources, was.targets, was.equal) != (now.sources, now.targets, now.equal):
             yield pair.tell(
                 "inhibitions", id,
                 N_("%(id)s: while %(while)s fires, %(mutes)s is kept quiet (before: %(was_mutes)s "
@@ -48,18 +49,19 @@ def changes(pair: Pair) -> Iterator[Change]:
 
 def _labels(one: Inhibition) -> dict[str, str]:
     same = f" (={', '.join(one.equal)})" if one.equal else ""
-    return {"while": _told(one.while_), "mutes": _told(one.mutes) + same}
+    return {"while": _told(one.sources), "mutes": _told(one.targets) + same}
 
 
-def _told(labels: Mapping[str, str]) -> str:
-    return " ".join(f"{name}={value}" for name, value in labels.items()) or "*"
+def _told(matchers: Matchers) -> str:
+    plain = (f"{one.name}={one.value}" if one.op == "=" else str(one) for one in matchers)
+    return " ".join(plain) or "*"
 
 
 def _route(pair: Pair, was: Route, now: Route, path: Path) -> Iterator[Change]:
     """A route at the place where it stood, if it is for the same alerts; else the keys tell it."""
-    if was.match != now.match:
+    if was.conditions != now.conditions:
         return
-    match = _told(now.match)
+    match = _told(now.conditions)
 
     def tell(template: str, key: str, **values: str) -> Change:
         at = (*path, key)
@@ -69,19 +71,19 @@ def _route(pair: Pair, was: Route, now: Route, path: Path) -> Iterator[Change]:
         )  # fmt: skip
 
     if was.mute != now.mute:
-        if now.mute is None:
+        if not now.mute:
             template = N_("Alerts with %(match)s are no longer muted in the hours %(before)s.")
         else:
             template = N_("Alerts with %(match)s are muted in the hours %(after)s.")
-        yield tell(template, "mute", before=str(was.mute), after=str(now.mute))
+        yield tell(template, "mute", before=", ".join(was.mute), after=", ".join(now.mute))
     if was.active != now.active:
-        if now.active is None:
+        if not now.active:
             template = N_(
                 "Alerts with %(match)s are told always, not only in the hours %(before)s."
             )
         else:
             template = N_("Alerts with %(match)s are told only in the hours %(after)s.")
-        yield tell(template, "active", before=str(was.active), after=str(now.active))
+        yield tell(template, "active", before=", ".join(was.active), after=", ".join(now.active))
     if was.as_ != now.as_:
         template = (
             N_("Alerts with %(match)s open no incident any more: they only tell.")

@@ -76,10 +76,11 @@ def at(book: Book, path: str, line: str) -> tuple[str, str] | None:
     return None
 
 
-def _form_of(book: Book, section: str, element: str) -> tuple[str, str]:
+def _form_of(book: Book, section: str, element: str) -> tuple[str, str] | None:
     """A rule is in its check's form, and a team by turns in its rotation's."""
     if section == "rules":
-        return "checks", book.rules[element].check
+        check = book.rules[element].check
+        return ("checks", check) if check is not None else None
     turns = book.teams[element].rotation if section == "teams" else None
     return ("rotations", turns) if turns is not None else (section, element)
 

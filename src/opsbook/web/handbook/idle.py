@@ -16,10 +16,6 @@ WINDOWS: Final = N_(
     "Steps that wait for a window look at these; changes are not held back by them yet."
 )
 CONSEQUENCES: Final[Mapping[str, str]] = {
-    "routing": N_(
-        "Nobody is told by these lines yet; who is paged is decided by severity and escalation."
-    ),
-    "inhibitions": N_("No alert is kept quiet by these yet; each one that fires is told."),
     "freezes": WINDOWS,
     "windows": WINDOWS,
     "backups": N_("Opsbook does not make or miss these backups yet."),

@@ -9,12 +9,12 @@ from markupsafe import Markup, escape
 
 from opsbook.book import Book
 from opsbook.book.refs import Approval, Start
-from opsbook.book.sections.alerts import Route
 from opsbook.book.sections.capacity import Move
 from opsbook.book.sections.checks import Bands
 from opsbook.book.sections.elements import Link
 from opsbook.book.sections.models import Gate, Phase
 from opsbook.book.sections.people import EscalationLevel, Layer, Override
+from opsbook.book.sections.routing import Route
 from opsbook.book.sections.services import Workload
 from opsbook.web import words
 from opsbook.web.handbook import facts, names
