@@ -11,12 +11,12 @@ import datetime
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from opsbook.base import quantities
-from opsbook.book import walk
+from opsbook.book import intervals, walk
 from opsbook.book.fields import Named
 from opsbook.book.model import Sections
 from opsbook.book.refs import Refers
@@ -103,11 +103,22 @@ TYPES = {
     "Contact": "contact",
     "Address": "web address, or a reference to one",
     "Permission": "permission",
+    "Matcher": "matcher",
     "date": "day",
     "bool": "true or false",
     "int": "number",
     "str": "text",
 }
+
+
+READ_BY = {
+    intervals.times: "part of the day",
+    intervals.weekdays: "weekday or range",
+    intervals.days_of_month: "day or range",
+    intervals.months: "month or range",
+    intervals.years: "year or range",
+}
+"""Values of one type that are written in different ways, by what reads them."""
 
 
 def _type(annotation: Any, said: tuple[Any, ...] = ()) -> str:
@@ -116,6 +127,8 @@ def _type(annotation: Any, said: tuple[Any, ...] = ()) -> str:
             return f"{mark.what} id"
         if type(mark).__name__ == "IsSchedule":
             return "schedule"
+        if isinstance(mark, BeforeValidator) and mark.func in READ_BY:
+            return READ_BY[mark.func]
     kind = bare(annotation)
     if kind is Text:
         return "text, also by language"
@@ -157,7 +170,8 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _summary(model: type[BaseModel]) -> str:
-    return (model.__doc__ or "").split("\n\n", maxsplit=1)[0].replace("\n    ", " ")
+    first = (model.__doc__ or "").split("\n\n", maxsplit=1)[0]
+    return first.replace("\n    ", " ").replace("``", "`")
 
 
 def _words(name: str) -> str:

@@ -22,7 +22,10 @@ import uvicorn
 
 from opsbook import audit, revisions, schema
 from opsbook.access import accounts, approvals, links, tokens
-from opsbook.alerts import Rules
+from opsbook.alerts import Dispatcher, Rules
+from opsbook.alerts.intake import handing
+from opsbook.alerts.intake.doors import Doors
+from opsbook.alerts.silences import setting as silences
 from opsbook.base import events, places
 from opsbook.base.clock import Clock, SystemClock
 from opsbook.base.database import Database, Transaction, sqlite_url
@@ -123,6 +126,7 @@ class App:
         self.sealer = audit.Sealer(self.database, self.places.audit)
         self.spawner = Spawner()
         self.sign_in_link: str | None = None
+        self.started_at = self.clock.now()
         self.address: tuple[str, int] = settings.listen
         self._sealed_at: datetime | None = None
         self._stack = contextlib.AsyncExitStack()
@@ -173,6 +177,7 @@ class App:
         stack.push_async_callback(self.scheduler.stop)
         self.loops.start()
         stack.push_async_callback(self.loops.stop)
+        stack.push_async_callback(self.doors.close)
         await stack.enter_async_context(_serve(self, listener))
 
     async def stop(self) -> None:
@@ -187,6 +192,8 @@ class App:
         known = self.known
         self.scheduler = Scheduler(database, library, loops, self.clock, facts)
         self.rules = Rules(database, library)
+        self.dispatcher = Dispatcher(database, library, self.url)
+        self.doors = Doors(database, library, self.clock)
         self.outbox = Outbox(database, library, loops, self.clock, base_url=self.url, secrets=known)
         self.deliveries = webhooks.Deliveries(database, library, loops, self.clock)
         self.engine = Engine(
@@ -197,6 +204,7 @@ class App:
         self.loops.add("lease", self._hold, deciding=False, slowest=RENEW_EVERY)
         self._loop("seal", self._seal, "audit")
         self._loop("rules", self.rules.tick, "checks", "books")
+        self._loop("alerts", self.dispatcher.tick, handing.TOPIC, silences.TOPIC, "books")
         hooks = Hooks(library, self.url, known)
         response = Response(library).consumer
         self._loop(response.name, self._drainer(response), "events")

@@ -6,7 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsbook.alerts.model import INACTIVE, Seen, Transition, decide, fingerprint, met
+from opsbook.alerts.measuring import Seen
+from opsbook.alerts.model import INACTIVE, Transition, decide, fingerprint, met
 from opsbook.book.fields import State
 from opsbook.book.sections.alerts import Rule
 

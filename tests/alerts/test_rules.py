@@ -76,8 +76,8 @@ async def test_an_alert_goes_from_pending_through_firing_to_resolved(
     assert row["fingerprint"] == fingerprint("shop", "down", "web")
     assert row["summary"] == {"": "down!"}
     assert row["labels"] == {
-        "book": "shop", "rule": "down", "check": "web", "severity": "P1", "service": "front",
-        "tier": "1",
+        "alertname": "down", "book": "shop", "rule": "down", "check": "web", "severity": "P1",
+        "service": "front", "tier": "1",
     }  # fmt: skip
     row = await see(seen(50, "ok", 1.0), seen(60, "nodata"))
     assert (row["state"], row["check_state"]) == ("firing", "nodata")

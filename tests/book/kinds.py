@@ -14,7 +14,6 @@ STARTER = Path(__file__).parents[2] / "books" / "starter"
 class Host(Part):
     metric: Literal["disk", "memory", "load", "inodes"]
     path: str = "/"
-    statistic: str | None = None
 
     @property
     def value_unit(self) -> str:

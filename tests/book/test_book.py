@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from opsbook.base.errors import Bug
 from opsbook.book import Text, Vocabulary, facts, load
-from opsbook.book.fields import Condition, Part
+from opsbook.book.fields import Part
+from opsbook.book.measures import Condition
 from opsbook.book.sections.people import Permission
 from opsbook.checks import KINDS
 from tests.book.kinds import VOCABULARY, Tcp, changed, problems, starter

@@ -16,6 +16,7 @@ CASES = error_pages.cases()
 MENDED = [case for case in CASES if case.mended]
 REFERENCE = PAGES.parent
 
+REMARKED = "no mistake: `opsbook validate` remarks on it, see test_remarks"
 NOT_SHOWN = {
     "… of … lies beyond the calendar; give a day in the years … to … and far enough inside them": (
         "only a run is given a day that far away, see runs/test_poison.py"
@@ -53,6 +54,15 @@ NOT_SHOWN = {
         "no mistake: `opsbook validate` remarks on it, see test_meant",
     "step …: nothing is called … by then, and the text is shown as it is":
         "no mistake: `opsbook validate` remarks on it, see test_meant",
+    "a matcher longer than … characters is not taken": "a page of its own, see test_matchers",
+    "more than … matchers are not taken": "one matcher is read at a time, see test_matchers",
+    "without a token: it takes alerts from this machine only": REMARKED,
+    "opens incidents that page nobody, since no severity has an escalation": REMARKED,
+    "add escalation: to the severities that somebody must answer": REMARKED,
+    "no alert comes here, since none is both … and …": REMARKED,
+    "take one of the two out": REMARKED,
+    "no alert comes here: route … before it takes them all": REMARKED,
+    "move this one before it, or give that one continue: true": REMARKED,
     "it never comes": "the reader of cron lines finds these itself",
     "… is not a size; write 512Ki, 4Gi or 20GB": "a parameter tells it in its own words",
     "… is not a percentage; write it as 80%": "a parameter tells it in its own words",

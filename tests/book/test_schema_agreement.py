@@ -95,7 +95,8 @@ WORDS = st.sampled_from(
         "2026-01-31", "2026-01-31 18:00", "every day 09:00", "매일 09:00", "0 9 * * *",
         "weekdays 09:00-18:00", "D-7", "+20%", "label:check", "files/a.sh", "/var/log/x",
         "{opsbook.data}/x", "{opsbook.port}", "https://example.org", "forever", "full", "", " ",
-        "𠀀", "KR", "a" * 64,
+        "𠀀", "KR", "a" * 64, 'severity="P1"', '{a=~"b|c"}', 'team!=web', "09:00-18:00",
+        "monday:friday", "Saturday", "-3:-1", "january:march", "2026:2027", "alert.tags[0]",
     ]
 )  # fmt: skip
 SCALARS = st.one_of(
@@ -148,12 +149,14 @@ def test_every_key_takes_some_value_that_the_models_take():
     tried = ["5m", 5, "디스크", "> 80%", True, "2026-01-31", ["2026-01-31"], {}, [], None, "/x",
              "every day 09:00", "*:read", "D-7", "weekdays 09:00-18:00", "https://a.example",
              "mailto://a@b", "+20%", ["runs"], ["ko"], {"a": "b"}, "0" * 64, "forever", [5], ["5m"],
-             {"severity": "P1"}, {"a": 5}, "env:NAME", ["run.finished"]]  # fmt: skip
+             {"severity": "P1"}, {"a": 5}, "env:NAME", ["run.finished"], ['severity="P1"'],
+             ["09:00-18:00"], ["monday:friday"], [2026], {"name": "alert.name"}]  # fmt: skip
     tried += ["UTC"] + [
         word for _, read, _ in KEYS for word in re.findall(r"'(\w+)'", repr(read._type))
     ]
     unmet = {name for name, read, _ in KEYS if not any(accepted(read, value) for value in tried)}
-    assert {name.partition(".")[2] for name in unmet} <= {"layers", "levels", "phases", "panels"}
+    lists = {"layers", "levels", "phases", "panels", "ranges"}
+    assert {name.partition(".")[2] for name in unmet} <= lists
 
 
 @pytest.mark.parametrize("file", sorted(BOOKS.glob("*/**/*.yaml")), ids=lambda f: str(f.name))

@@ -25,7 +25,7 @@ from opsbook.book.library import Library
 from opsbook.checks import KINDS, Facts, Kind, Observation, Scheduler
 from opsbook.checks.looking import Looker
 from opsbook.checks.model import SPREAD
-from opsbook.checks.plan import Planned
+from opsbook.checks.plan import Planned, target_of
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 FACTS = Facts(data="/var/lib/opsbook", url="http://127.0.0.1:8420", host="127.0.0.1", port=8420)
@@ -63,12 +63,15 @@ class Looking:
         self.clock = WoundClock(now)
         self.looker = Looker(self.clock, KINDS)
         self.planned: dict[str, Planned] = {}
+        self.targets: dict[str, dict[str, Any]] = {}
 
-    async def look(self, name: str = "it", **check: Any) -> Observation:
+    async def look(self, name: str = "it", /, **check: Any) -> Observation:
         """Look once; the same `name` again goes on with what the check remembers."""
         if check or name not in self.planned:
-            made = book({name: check}).checks[name]
-            self.planned[name] = Planned.of("shop", made, FACTS.by_name())
+            whole = book({name: check}, targets=self.targets)
+            made = whole.checks[name]
+            target = target_of(whole, made)
+            self.planned[name] = Planned.of("shop", made, FACTS.by_name(), target)
         return await self.looker.look(self.planned[name])
 
 

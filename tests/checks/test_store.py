@@ -1,11 +1,7 @@
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from opsbook.base.database import Database
-from opsbook.book.library import Library
 from opsbook.checks import Observation, store
-from opsbook.checks.retention import Forgetting
-from tests.checks.making import Watch, book
 
 MINUTE = timedelta(minutes=1)
 
@@ -27,6 +23,7 @@ async def test_a_status_is_the_newest_observation_and_since_when_it_has_been_so(
     assert status == {
         "book": "shop", "check_id": "disk", "state": "warning", "since": now + 2 * MINUTE,
         "at": now + 3 * MINUTE, "value": 83.0, "unit": "%", "latency_ms": 1.5, "message": "fine",
+        "flapping": False, "behind": "",
     }  # fmt: skip
     assert set(await database.read(lambda tx: store.statuses(tx, "shop"))) == {"disk", "b"}
     assert await database.read(lambda tx: store.statuses(tx, "other")) == {}
@@ -43,23 +40,3 @@ async def test_a_series_is_told_oldest_first_and_too_long_a_one_from_its_end(
     assert [row["value"] for row in end] == [88.0, 89.0]
     newest = await database.read(lambda tx: store.latest(tx, "shop", "disk", limit=2))
     assert [row["value"] for row in newest] == [89.0, 88.0]
-
-
-async def test_old_observations_go_in_batches_and_each_book_has_its_own_time(
-    database: Database, now: datetime
-) -> None:
-    rows = [seen(now, -60 * n) for n in range(30)]
-    rows += [replace(one, book="gone") for one in rows]
-    await database.write(lambda tx: store.keep(tx, rows))
-    disk = {"kind": "host", "metric": "disk"}
-    shop = book({"disk": disk}, retention={"observations": "10h"})
-    watch = Watch(database, now, shop)
-    due = await Forgetting(database, watch.library, batch=4).tick(now)
-    assert due == now + timedelta(hours=1)
-    left = await database.read(lambda tx: store.after(tx, 0, 1000))
-    assert sum(row["book"] == "shop" for row in left) == 11
-    assert sum(row["book"] == "gone" for row in left) == 30
-    later = now + timedelta(days=14)
-    await Forgetting(database, Library(database, watch.library.vocabulary), batch=4).tick(later)
-    assert len(await database.read(lambda tx: store.after(tx, 0, 1000))) == 2
-    assert await database.read(lambda tx: store.status_of(tx, "shop", "disk")) is not None

@@ -76,6 +76,14 @@ services:
   payments: {title: Payments, external: true}
 channels:
   users: {title: Users, to: "ntfy://ntfy.example.org/users"}
+time_intervals:
+  closing: {ranges: [{months: [december], days_of_month: ["-3:-1"], times: ["18:00-24:00"]}]}
+intakes:
+  prometheus: {title: Prometheus, kind: alertmanager, severities: {critical: P1}, severity: P2}
+receivers:
+  shop-users: {to: [users], as: notify}
+heartbeats:
+  watch: {title: Watch, url: {secret: "env:WATCH"}, every: 1m}
 inhibitions:
   host-down: {while: {rule: web-down}, mutes: {severity: P2}}
 lifecycle:

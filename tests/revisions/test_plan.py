@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from opsbook.book import load
 from opsbook.revisions.plan import OpenIncident, RunInFlight, Running, compare, remaining
 from tests.book.kinds import VOCABULARY
-from tests.revisions.planned import FILES, NOW, RUNBOOK, book, loosened, plan, told
+from tests.revisions.planned import FILES, MORE, NOW, RUNBOOK, book, loosened, plan, told
 
 HOUR_LATER = ("every day 08:00", "every day 09:00")
 QUESTION = "```approval {#allow by=admin within=4h}\nMay it be removed?\n```\n"
@@ -200,6 +200,113 @@ def test_a_book_that_becomes_a_draft_stops_everything():
 def test_hours_in_which_a_route_keeps_quiet_are_told():
     muted = ("match: {severity: P2}", "match: {severity: P2}\n      mute: work")
     assert told(muted) == ["Alerts with severity=P2 are muted in the hours work."]
+
+
+ROUTES = """  routes:
+    - match: {severity: P2}
+      to: [operations]
+"""
+
+
+def routed(more):
+    """What is told when the routes are others."""
+    return told((ROUTES, more))
+
+
+def test_who_is_told_is_said_with_what_a_route_inherits():
+    assert told(("routing:\n  to: [operations]", "routing:\n  to: [first-person]")) == [
+        "Alerts with * are told to first-person instead of operations."
+    ]
+    assert routed(ROUTES.replace("to: [operations]", "as: notify")) == [
+        "Alerts with severity=P2 open no incident any more: they only tell.",
+        "routing.routes.1.to is no longer set (it was operations).",
+    ]
+    assert routed(f"  as: notify\n{ROUTES}") == [
+        "Alerts with * open no incident any more: they only tell."
+    ]
+
+
+def test_grouping_is_told_with_the_times_that_come_with_it():
+    assert routed(f"  group_by: [rule]\n{ROUTES}") == [
+        "Alerts with * are told together: rule instead of each alone.",
+        "A group of alerts with * waits 30s for more instead of 0s.",
+        "What is new in a group of alerts with * is told after 5m instead of 0s.",
+    ]
+    assert routed(ROUTES + "      repeat_interval: 1d\n      continue: true\n") == [
+        "Alerts with severity=P2 are looked at by the routes behind as well.",
+        "Alerts with severity=P2 that go on are told again every 1d instead of 4h.",
+    ]
+
+
+def test_a_route_in_the_middle_is_not_a_change_of_those_behind():
+    first = "    - {match: {severity: P1}, to: [first-person]}\n"
+    assert routed(ROUTES.replace("routes:\n", f"routes:\n{first}")) == [
+        "Alerts with severity=P1 have a route of their own: they are told to first-person."
+    ]
+    both = ROUTES.replace("routes:\n", f"routes:\n{first}")
+    other = ROUTES.replace("to: [operations]", "to: [second-person]") + first
+    found = plan((ROUTES, other)).changes
+    assert [str(one) for one in found] == [
+        "Alerts with severity=P1 have a route of their own: they are told to first-person.",
+        "Alerts with severity=P2 are told to second-person instead of operations.",
+    ] or [str(one) for one in found] == [
+        "Alerts with severity=P2 are told to second-person instead of operations.",
+        "Alerts with severity=P1 have a route of their own: they are told to first-person.",
+    ]
+    swapped = compare(book((ROUTES, both)), book((ROUTES, ROUTES + first)), NOW)
+    assert [str(one) for one in swapped.changes] == [
+        "The routes for alerts with * are tried in another order."
+    ]
+
+
+def test_what_a_moved_route_says_otherwise_is_told_key_by_key():
+    first = "    - {match: {severity: P1}, to: [first-person]}\n"
+    marked = ROUTES + "      ref: page 3\n"
+    assert routed(marked.replace("routes:\n", f"routes:\n{first}")) == [
+        "Alerts with severity=P1 have a route of their own: they are told to first-person.",
+        "routing.routes.2.ref is page 3; it was not set before.",
+    ]
+
+
+def test_without_routes_each_alert_is_an_incident():
+    assert told((f"routing:\n  to: [operations]\n{ROUTES}", "")) == [
+        "No route says who is told of alerts any more: each is an incident of its own, told at "
+        "once."
+    ]
+
+
+def test_receivers_intakes_times_and_heartbeats_are_told():
+    def now(before, after):
+        assert before in MORE
+        more = {"more.yaml": MORE.replace(before, after, 1)}
+        found = compare(book(), load({**FILES, **more}, VOCABULARY), NOW).changes
+        assert all(one.soon for one in found)
+        return [str(one) for one in found]
+
+    assert now("{to: [users], as: notify}", "{to: [operations], as: incident}") == [
+        "shop-users tells operations instead of users.",
+        "shop-users opens an incident and pages.",
+    ]
+    assert now("  shop-users: {to: [users], as: notify}", "  none: {}") == [
+        "none is a new receiver: it tells nobody.",
+        "shop-users is gone: nothing is told by it (it told users).",
+    ]
+    assert now("{critical: P1}, severity: P2", "{critical: P2}, severity: P1, default: true") == [
+        "prometheus is what answers under /api/v2.",
+        "What comes in by prometheus as critical is P2 instead of P1.",
+        "What comes in by prometheus without a word for it is P1 instead of P2.",
+    ]
+    assert now("kind: alertmanager,", 'kind: webhook, token: "env:T", resolve_after: 1h,') == [
+        "prometheus is spoken to by webhook instead of alertmanager.",
+        "prometheus asks for another secret: what stands in env:T.",
+        "What comes in by prometheus and is not repeated is over after 1h instead of 5m.",
+    ]
+    assert now('"18:00-24:00"', '"20:00-24:00"') == [
+        "closing holds at december -3:-1 20:00-24:00 instead of december -3:-1 18:00-24:00."
+    ]
+    assert now("every: 1m", "every: 5m") == [
+        "watch is told every 5m instead of every 1m that Opsbook lives."
+    ]
 
 
 # ---- runbooks and runs in flight ----------------------------------------------------------------

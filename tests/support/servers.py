@@ -34,10 +34,12 @@ START_WITHIN = 30.0
 STOP_WITHIN = 10.0
 
 PACKAGES = {
+    "amtool": "prometheus-alertmanager",
     "chromium": "chromium",
     "initdb": "postgresql",
     "postgres": "postgresql",
     "nginx": "nginx",
+    "promtool": "prometheus",
     "redis-server": "redis-server",
 }
 

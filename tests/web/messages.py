@@ -11,6 +11,7 @@ from typing import get_args
 from babel.messages import extract, pofile
 from pydantic import BaseModel
 
+from opsbook import alerts
 from opsbook.book.model import Sections
 from opsbook.book.types import bare
 from opsbook.revisions import plan
@@ -20,18 +21,24 @@ from opsbook.web import i18n, site
 WEB = Path(site.__file__).parent
 PLAN = Path(plan.__file__).parent  # says its changes in sentences of its own
 DRY = Path(dry.__file__).parent  # and what a run would do
+ALERTS = Path(alerts.__file__).parent  # and what a rule measured
 KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "N_": None, "_": None, "gettext": None, "ngettext": (1, 2), "say": None, "say_n": (1, 2),
     "html": None, "html_n": (1, 2),
 }  # fmt: skip
-METHODS = [("api/**.py", "ignore"), ("**.py", "python"), ("templates/**.html", "jinja2")]
+METHODS = [
+    ("api/**.py", "ignore"),
+    ("exchange/**.py", "ignore"),
+    ("**.py", "python"),
+    ("templates/**.html", "jinja2"),
+]
 Message = str | tuple[str, ...]
 
 
 def said() -> Iterator[tuple[str, int, Message]]:
     """Yield (file, line, sentence); singular and plural come together."""
     options = {"templates/**.html": {"extensions": "jinja2.ext.i18n", "trim_blocks": "true"}}
-    for folder in (WEB, PLAN, DRY):
+    for folder in (WEB, PLAN, DRY, ALERTS):
         for file, line, message, _, _ in extract.extract_from_dir(
             folder, METHODS, options, keywords=KEYWORDS
         ):

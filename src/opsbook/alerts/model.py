@@ -1,5 +1,7 @@
 """Whether an observation makes a rule's alert begin, fire or end: values in, values out.
 
+Whether it meets the rule's condition is measured in ``measuring``.
+
 Time is the time of the observations and never the time of deciding, so a server that was away and
 decides late decides the same as one that was not.
 """
@@ -11,22 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from opsbook.base.quantities import QuantityError
-from opsbook.book.fields import State
+from opsbook.alerts.measuring import Seen, explain
 from opsbook.book.sections.alerts import Rule
 
 Stage = Literal["inactive", "pending", "firing"]
 Step = Literal["stay", "begin", "fire", "clear", "resolve"]
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a rule needs to know of an observation."""
-
-    at: datetime
-    state: State
-    value: float | None = None
-    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +45,22 @@ def decide(rule: Rule, before: Standing, seen: Seen) -> Transition:
 
     It fires with the first observation that meets the condition once the condition has held for
     `for`: never sooner, and no more than one interval later. An observation that cannot tell (no
-    data, or no value for a band) moves nothing in either direction; time goes on meanwhile.
+    data, too few values, too little traffic) moves nothing in either direction; time goes on
+    meanwhile.
     """
-    meets = met(rule, seen)
+    return moved(rule, before, seen.at, met(rule, seen))
+
+
+def moved(rule: Rule, before: Standing, at: datetime, meets: bool | None) -> Transition:
+    """Return what becomes of an alert once it is known whether the condition holds."""
     if meets is None:
         return Transition("stay", before)
     if before.stage == "firing":
-        return _firing(rule, before, seen.at, meets)
+        return _firing(rule, before, at, meets)
     if not meets:
         return Transition("clear" if before.stage == "pending" else "stay", INACTIVE)
-    since = before.since if before.since is not None else seen.at
-    if seen.at - since >= rule.for_:
+    since = before.since if before.since is not None else at
+    if at - since >= rule.for_:
         return Transition("fire", Standing("firing", since))
     step: Step = "stay" if before.stage == "pending" else "begin"
     return Transition(step, Standing("pending", since))
@@ -80,22 +76,8 @@ def _firing(rule: Rule, before: Standing, at: datetime, meets: bool) -> Transiti
 
 
 def met(rule: Rule, seen: Seen) -> bool | None:
-    """Whether the rule's condition holds; `None` where the observation cannot tell.
-
-    A value that cannot be compared with the band cannot tell either. The book's validation refuses
-    such a rule where the unit is known beforehand.
-    """
-    condition = rule.when
-    if condition is None:
-        return None
-    if condition.state == "nodata":
-        return seen.state == "nodata"
-    if seen.state == "nodata" or (condition.band is not None and seen.value is None):
-        return None
-    try:
-        return condition.holds(seen.state, seen.value, seen.unit)
-    except QuantityError:
-        return None
+    """Whether the rule's condition holds; `None` where nobody can tell."""
+    return explain(rule, seen).meets
 
 
 def fingerprint(book: str, rule: str, check_id: str) -> str:

@@ -4,6 +4,9 @@ The consumer ``alerts.rules`` keeps its place in the event cursors, over the ids
 batch of them, what they change and the new place are one transaction. A crash at any moment
 therefore repeats or loses nothing, and since a hold is a row (`pending_since`), it goes on where it
 was. An alert is on disk, with its event and its audit entry, before anything else can know of it.
+
+What a rule looks back at (`windows`) is what was stored up to the observation it judges, whenever
+that is done: a window held in memory is a copy of those rows.
 """
 
 from __future__ import annotations
@@ -14,7 +17,11 @@ from typing import Any
 
 from opsbook import audit
 from opsbook.alerts import store
-from opsbook.alerts.model import INACTIVE, Seen, Standing, Transition, decide, fingerprint
+from opsbook.alerts.intake.handing import hand_in
+from opsbook.alerts.measuring import Explained, Seen, explain
+from opsbook.alerts.model import INACTIVE, Standing, Transition, fingerprint, moved
+from opsbook.alerts.pipeline.model import RULES
+from opsbook.alerts.windows import Windows, needs
 from opsbook.audit.entries import SERVER
 from opsbook.base import events
 from opsbook.base.database import Database, Transaction
@@ -41,6 +48,8 @@ class Rules:
         self.batch = batch
         self._watching: Watching = {}
         self._revisions: Revisions | None = None
+        self._windows = Windows()
+        self._windows_for: Watching | None = None
         self._tidied: datetime | None = None
 
     async def tick(self, now: datetime) -> datetime:
@@ -65,9 +74,14 @@ class Rules:
 
     def follow(self, tx: Transaction, now: datetime, watching: Watching) -> int:
         """Apply the next batch of observations and move on; return how many there were."""
-        rows = observations.after(tx, events.position(tx, CONSUMER), self.batch)
+        position = events.position(tx, CONSUMER)
+        rows = observations.after(tx, position, self.batch)
         if not rows:
             return 0
+        if watching is not self._windows_for:
+            self._windows = Windows(needs(one for rules in watching.values() for one in rules))
+            self._windows_for = watching
+        self._windows.at(position)
         wanted = {
             fingerprint(book.id, rule.id, row["check_id"])
             for row in rows
@@ -75,14 +89,16 @@ class Rules:
         }
         standing = store.active_of(tx, wanted) if wanted else {}
         for row in rows:
+            self._windows.see(row)
             for book, rule in watching.get((row["book"], row["check_id"]), ()):
                 name = fingerprint(book.id, rule.id, row["check_id"])
-                after = apply(tx, now, book, rule, standing.get(name), row)
+                after = apply(tx, now, book, rule, standing.get(name), row, self._windows)
                 if after is None:
                     standing.pop(name, None)
                 else:
                     standing[name] = after
         events.move(tx, CONSUMER, rows[-1]["id"])
+        self._windows.left(rows[-1]["id"])
         return len(rows)
 
 
@@ -103,15 +119,14 @@ def apply(
     rule: Rule,
     alert: dict[str, Any] | None,
     row: dict[str, Any],
+    windows: Windows,
 ) -> dict[str, Any] | None:
     """Let one observation act on one rule; return its active alert afterwards, if there is one."""
-    seen = Seen(row["at"], row["state"], row["value"], row["unit"])
-    transition = decide(rule, standing_of(alert), seen)
+    found = _explained(tx, book, rule, row, windows)
+    transition = moved(rule, standing_of(alert), row["at"], found.meets)
     latest = {
         "check_state": row["state"],
-        "value": row["value"],
-        "unit": row["unit"],
-        "message": row["message"],
+        **_shown(rule, row, found),
         "seen_at": row["at"],
         "clear_since": transition.standing.clear_since,
     }
@@ -131,6 +146,34 @@ def apply(
     elif transition.step == "resolve":
         _tell(tx, now, "alert.resolved", after, str(book.revision))
     return after if after["state"] in store.ACTIVE else None
+
+
+def _explained(
+    tx: Transaction, book: Book, rule: Rule, row: Mapping[str, Any], windows: Windows
+) -> Explained:
+    past = windows.past(tx, book, rule, row)
+    return explain(rule, Seen(row["at"], row["state"], row["value"], row["unit"], past))
+
+
+def _shown(rule: Rule, row: Mapping[str, Any], found: Explained) -> dict[str, Any]:
+    """What an alert shows: what the rule measured, or the look itself where that was measured.
+
+    What cannot be told is said too, so that whoever looks at an alert that neither fires nor ends
+    sees why.
+    """
+    told = found.meets is not None or rule.traffic is None
+    if rule.when is not None and rule.when.measure in {"state", "last"}:
+        message = row["message"] if told else str(found)
+        return {"value": row["value"], "unit": row["unit"], "message": message}
+    return {"value": found.value, "unit": found.unit, "message": str(found)}
+
+
+def explained(tx: Transaction, book: Book, rule: Rule) -> tuple[datetime, Explained] | None:
+    """Return what a rule makes of its check's latest look and when that was; `None` without one."""
+    if rule.check is None:
+        return None
+    rows = observations.latest(tx, book.id, rule.check, 1)
+    return (rows[0]["at"], _explained(tx, book, rule, rows[0], Windows())) if rows else None
 
 
 def standing_of(alert: dict[str, Any] | None) -> Standing:
@@ -183,7 +226,11 @@ def retire(tx: Transaction, now: datetime, watching: Watching, drafts: Collectio
         for (_, check_id), rules in watching.items()
         for book, rule in rules
     }
-    gone = [row for row in store.active(tx) if row["fingerprint"] not in known]
+    gone = [
+        row
+        for row in store.active(tx)
+        if row["source"] == RULES and row["fingerprint"] not in known
+    ]
     for row in gone:
         fired = row["state"] == "firing"
         reason = (
@@ -223,6 +270,7 @@ def _tell(
     if alert["reason"]:
         data["reason"] = alert["reason"]
     events.publish(tx, happened, kind, subject, data)
+    hand_in(tx, now, alert["book"], RULES, str(alert["id"]).encode())
     seen = {name: alert[name] for name in ("check_id", "check_state", "value", "unit", "message")}
     audit.record(
         tx, now, SERVER, kind, subject,

@@ -1,8 +1,8 @@
-"""Named queries over alerts."""
+"""Named queries over alerts, and over what rules look back at."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from opsbook.alerts.tables import alert
 from opsbook.base.database import Transaction
+from opsbook.checks.rollups import HOUR
+from opsbook.checks.tables import observation, rollup
 
 ACTIVE = ("pending", "firing")
 
@@ -62,3 +64,42 @@ def forget_cleared(tx: Transaction, before: datetime) -> int:
     """Delete alerts that cleared before they fired; nobody ever heard of them."""
     old = (alert.c.state == "cleared") & (alert.c.resolved_at < before)
     return tx.execute(sa.delete(alert).where(old)).rowcount
+
+
+_LOOKS = (
+    sa.select(
+        sa.type_coerce(observation.c.at, sa.BigInteger), observation.c.value, observation.c.unit
+    )
+    .where(
+        observation.c.book == sa.bindparam("book"),
+        observation.c.check_id == sa.bindparam("check_id"),
+        observation.c.at >= sa.bindparam("since"),
+        observation.c.id <= sa.bindparam("upto"),
+    )
+    .order_by(observation.c.at, observation.c.id)
+)
+_LOOKS_UNTIL = _LOOKS.where(observation.c.at <= sa.bindparam("until"))
+
+
+def looks(
+    tx: Transaction, book: str, check_id: str, since: datetime, until: datetime | None, upto: int
+) -> list[tuple[int, float | None, str]]:
+    """Return a check's looks in the order of their times: microseconds, value and unit.
+
+    From `since` up to and with `until`, or to the newest; of those stored up to the id `upto` only:
+    a rule that follows late does not see what came later.
+    """
+    values: dict[str, Any] = {"book": book, "check_id": check_id, "since": since, "upto": upto}
+    if until is None:
+        return [(at, value, unit) for at, value, unit in tx.execute(_LOOKS, values)]
+    found = tx.execute(_LOOKS_UNTIL, {**values, "until": until})
+    return [(at, value, unit) for at, value, unit in found]
+
+
+def hours(
+    tx: Transaction, book: str, check_id: str, starts: Iterable[datetime]
+) -> dict[datetime, dict[str, Any]]:
+    """Return what a check's looks came to in each of these hours, by the hour's start."""
+    mine = (rollup.c.book == book) & (rollup.c.check_id == check_id) & (rollup.c.span_s == HOUR)
+    query = sa.select(rollup).where(mine, rollup.c.start.in_(list(starts)))
+    return {row["start"]: row for row in tx.rows(query)}

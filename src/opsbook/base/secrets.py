@@ -28,6 +28,9 @@ HIDDEN: Final = "••••"
 SHORTEST: Final = 6
 """Characters. A shorter value is not masked: it would be found in half of all words."""
 
+LEAST_TELLING: Final = 16
+"""Characters. How long a line's value is at least that is taken for a secret by itself."""
+
 _SHARED: Final = 4
 """By how many of its first characters a form is found; a line break comes after them or before."""
 
@@ -88,6 +91,22 @@ def inside(address: str) -> set[str]:
     rest = address.partition("://")[2]
     tokens = {part for part in re.split(r"[/?&=@:#,;]+", rest) if _TOKEN.fullmatch(part)}
     return {one for part in {password, *tokens} for one in (part, unquote(part)) if one}
+
+
+def telling(secret: str) -> Iterator[str]:
+    """A secret, and those parts of it that give it away by themselves.
+
+    Of a header also what follows its scheme, as in ``Bearer …``; of several lines the values of
+    `LEAST_TELLING` characters and more.
+    """
+    yield secret
+    lines = secret.splitlines()
+    if len(lines) == 1 and len(words := secret.split()) == 2:
+        yield words[1]
+    for line in lines if len(lines) > 1 else ():
+        value = line.rpartition(": ")[2].strip().strip("\"'")
+        if len(value) >= LEAST_TELLING and not any(one in value for one in (" ", "://")):
+            yield value
 
 
 # ---- how a value is written ---------------------------------------------------------------------

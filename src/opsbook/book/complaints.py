@@ -13,6 +13,7 @@ from opsbook.book.fields import ID_PATTERN, Named
 from opsbook.book.model import Sections
 from opsbook.book.positions import Mark, Path, Positions, dotted
 from opsbook.book.problems import Problem, nearest, suggestion
+from opsbook.book.sections.intakes import JSON_PATH_FORM
 from opsbook.book.sections.targets import FOLDER_FORM, USER_FORM, VARIABLE_FORM
 from opsbook.book.sections.webhooks import HEADER_FORM, HEADER_VALUE_FORM, SECRET_FORM
 from opsbook.book.types import bare
@@ -59,6 +60,10 @@ FORMS: Mapping[str, tuple[str, str]] = {
     ),
     FOLDER_FORM: ("is not an absolute path", "start it with /, and write each on its own"),
     USER_FORM: ("is not a user's name", "write it on one line, with at most 100 characters"),
+    JSON_PATH_FORM: (
+        "is not a path into JSON",
+        "write names with dots between them and [n] for the n-th, such as alert.tags[0]",
+    ),
 }
 """What a text is not that lacks the form of its field, and what to write instead."""
 
@@ -156,6 +161,9 @@ def _sentence(
             return f"{name!r} is missing", f"add {name}: with a value"
         case "extra_forbidden":
             whose = whose if len(loc) == 1 else "this place"
+            here = getattr(_model_at(model, loc[:-1]), "also_called", {})
+            if name in here:
+                return f"{whose} has no key {name!r}", f"write {here[name]}: for it"
             return f"{whose} has no key {name!r}", suggestion(
                 name, _allowed(model, loc, also), what="keys that may stand here"
             )

@@ -142,7 +142,9 @@ class _Making:
         if isinstance(origin, type) and issubclass(origin, Mapping):
             return self._map(inner, marks)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            return {"$ref": f"#/definitions/{self._named(annotation)}"}
+            found: Schema = {"$ref": f"#/definitions/{self._named(annotation)}"}
+            short = editorvalues.SHORT.get(annotation)
+            return _any_of([self._defined(*short), found]) if short is not None else found
         return editorvalues.plain(annotation, marks)
 
     def _list(self, inner: tuple[Any, ...], marks: tuple[Any, ...]) -> Schema:

@@ -15,8 +15,9 @@ from typing import Any, get_args
 from pydantic import BeforeValidator
 
 from opsbook.base.quantities import Band, Quantity
-from opsbook.book import fields, times
-from opsbook.book.fields import Condition
+from opsbook.book import fields, intervals, times
+from opsbook.book.matchers import Matcher
+from opsbook.book.measures import Condition
 from opsbook.book.refs import Refers
 from opsbook.book.sections.people import LEVELS, Contact, Permission
 from opsbook.book.sections.webhooks import Address
@@ -196,14 +197,53 @@ OFFSET: Schema = {
     "examples": ["D-7", "D-1", "D-Day", "D+1"],
 }
 
+MATCHER: Schema = {
+    "type": "string",
+    "pattern": r"^[\s{]*(\"([^\"\\]|\\[\s\S])+\"|[^\s{}!=~,\\\"'`]+)\s*(=~|!~|!=|=)",
+    "maxLength": 8100,
+    "description": "A condition on a label, in quotes, as in Alertmanager: =, !=, =~ or !~.",
+    "examples": ['severity="critical"', 'service=~"api|shop"', 'team!="web"'],
+}
+TIMES: Schema = {
+    "type": "string",
+    "pattern": r"^ *\d *\d *: *\d *\d *- *\d *\d *: *\d *\d *$",
+    "description": "A part of the day, in quotes; its end does not belong to it.",
+    "examples": ["09:00-18:00", "18:00-24:00"],
+}
+
+
+def _ranges(one: str, description: str, *examples: str, number: bool = False) -> Schema:
+    """One of a kind, or two with a colon between them; in any case of letters."""
+    text: Schema = {"type": "string", "pattern": rf"^\s*({one})(:({one}))?\s*$"}
+    shape = {"anyOf": [text, {"type": "integer"}]} if number else text
+    return {**shape, "description": description, "examples": list(examples)}
+
+
+def _any_case(words: Iterable[str]) -> str:
+    return "|".join("".join(f"[{c}{c.upper()}]" for c in word) for word in words)
+
+
+WEEKDAYS = _ranges(
+    _any_case(intervals.WEEKDAYS), "A weekday or a range; the week begins with sunday.",
+    "monday:friday", "saturday",
+)  # fmt: skip
+DAYS_OF_MONTH = _ranges(
+    r"-?\d{1,2}", "A day of the month or a range; -1 is the last day.", "1:5", "-3:-1", number=True
+)
+MONTHS = _ranges(
+    rf"{_any_case(intervals.MONTHS)}|\d{{1,2}}", "A month or a range.", "january:march", "12",
+    number=True,
+)  # fmt: skip
+YEARS = _ranges(r"\d{4}", "A year or a range.", "2026:2027", number=True)
+
 _BY_TYPE: dict[Any, tuple[str, Schema]] = {
     timedelta: ("duration", DURATION),
     Band: ("band", BAND),
     Quantity: ("quantity", QUANTITY),
-    Condition: ("condition", CONDITION),
     Permission: ("permission", PERMISSION),
     Contact: ("contact", CONTACT),
     Address: ("address", ADDRESS),
+    Matcher: ("matcher", MATCHER),
     Text: ("text", TEXT),
     date: ("day", DAY),
     datetime: ("moment", MOMENT),
@@ -215,6 +255,9 @@ def _reader(alias: Any) -> Any:
     return next(mark.func for mark in get_args(alias)[1:] if isinstance(mark, BeforeValidator))
 
 
+SHORT: dict[Any, tuple[str, Schema]] = {Condition: ("condition", CONDITION)}
+"""Models that a text may stand for, and what that text is."""
+
 _BY_READER: dict[Any, tuple[str, Schema]] = {
     _reader(fields.Zone): ("time-zone", ZONE),
     _reader(fields.Port): ("port", PORT),
@@ -224,6 +267,11 @@ _BY_READER: dict[Any, tuple[str, Schema]] = {
     _reader(times.ScheduleText): ("schedule", SCHEDULE),
     _reader(times.HoursText): ("hours", HOURS),
     _reader(times.OffsetText): ("offset", OFFSET),
+    _reader(intervals.Times): ("part-of-the-day", TIMES),
+    _reader(intervals.Weekdays): ("weekdays", WEEKDAYS),
+    _reader(intervals.DaysOfMonth): ("days-of-the-month", DAYS_OF_MONTH),
+    _reader(intervals.Months): ("months", MONTHS),
+    _reader(intervals.Years): ("years", YEARS),
 }
 
 

@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 WEEKDAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 MONTHS: Final = tuple(name.lower() for name in calendar.month_name)[1:]
+_LONGEST: Final = 31
 _TIME: Final = re.compile(r"(\d{2}):(\d{2})")
 
 
@@ -40,6 +41,7 @@ class Span:
 
 
 def _complaint(value: Any, wanted: str) -> PydanticCustomError:
+    """`wanted` is what it should be, and after a semicolon how that is written."""
     told = f"{value!r} is not {wanted}"
     return PydanticCustomError("interval", "{why}", {"why": told})
 
@@ -83,27 +85,34 @@ def _year(text: str) -> int | None:
 
 def weekdays(value: Any) -> Span:
     """Read ``monday`` or ``monday:friday``; Sunday is 0."""
-    return _range(value, _named(WEEKDAYS, 0), "a weekday or a range such as monday:friday")
+    return _range(
+        value,
+        _named(WEEKDAYS, 0),
+        "a weekday; write one, or a range from sunday to saturday such as monday:friday",
+    )
 
 
 def days_of_month(value: Any) -> Span:
     """Read ``1``, ``1:5`` or ``-3:-1``; negative days count from the end of the month."""
-    wanted = "a day of the month or a range such as 1:5, -1 or -3:-1"
+    wanted = "a day of the month; write one, or a range such as 1:5 or -3:-1"
     span = _range(value, _day, wanted, turned=True)
-    mixed = span.first < 0 < span.last
-    if mixed or (span.first > span.last and (span.first < 0) == (span.last < 0)):
+    # What holds on no day of the longest month never does.
+    first, last = (_LONGEST + 1 + day if day < 0 else day for day in (span.first, span.last))
+    if span.first < 0 < span.last or first > last:
         raise _complaint(value, wanted)
     return span
 
 
 def months(value: Any) -> Span:
     """Read ``may``, ``5`` or ``january:march``."""
-    return _range(value, _named(MONTHS, 1), "a month or a range such as january:march or 1:3")
+    return _range(
+        value, _named(MONTHS, 1), "a month; write one, or a range such as january:march or 1:3"
+    )
 
 
 def years(value: Any) -> Span:
     """Read ``2026`` or ``2026:2027``."""
-    return _range(value, _year, "a year or a range such as 2026:2027")
+    return _range(value, _year, "a year; write one, or a range such as 2026:2027")
 
 
 def times(value: Any) -> Span:

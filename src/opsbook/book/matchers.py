@@ -92,6 +92,16 @@ def all_match(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
     return all(one.matches(labels) for one in matchers)
 
 
+def clash(matchers: Matchers) -> tuple[Matcher, Matcher] | None:
+    """Return two of them that no alert can meet both: one wants a value that the other refuses."""
+    for wanted in matchers:
+        if wanted.op == "=":
+            for other in matchers:
+                if other.name == wanted.name and not other.matches({wanted.name: wanted.value}):
+                    return wanted, other
+    return None
+
+
 def equalities(labels: Mapping[str, str]) -> Matchers:
     """Return the matchers of a mapping such as ``{severity: P1}``, in the order of the names."""
     return tuple(Matcher(name, "=", value) for name, value in sorted(labels.items()))
@@ -189,7 +199,10 @@ def _read(value: Any) -> Matcher:
     try:
         return parse(value)
     except MatcherError as error:
-        raise PydanticCustomError("matcher", "{why}", {"why": str(error)}) from None
+        why = str(error)
+        if "; " not in why:
+            why += '; write one such as severity="P1" or service=~"api|shop"'
+        raise PydanticCustomError("matcher", "{why}", {"why": why}) from None
 
 
 MatcherText = Annotated[

@@ -32,6 +32,7 @@ AudienceId = Annotated[Id, Refers("person, team or channel", ("people", "teams",
 ListenerId = Annotated[
     Id, Refers("person, team, channel or webhook", ("people", "teams", "channels", "webhooks"))
 ]
+TargetId = Annotated[Id, Refers("target", ("targets",))]
 ReceiverId = Annotated[Id, Refers("receiver", ("receivers",))]
 IntakeId = Annotated[Id, Refers("intake", ("intakes",))]
 RoleId = Annotated[Id, Refers("role", ("roles",))]

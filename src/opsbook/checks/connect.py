@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
 import time
+from typing import Any
 
 from opsbook.checks.kind import Context
 from opsbook.checks.model import Reading
@@ -42,8 +44,11 @@ async def connect(context: Context, host: str, port: int) -> tuple[socket.socket
         try:
             connection = socket.socket(family, socket.SOCK_STREAM)
             connection.setblocking(False)
-            async with asyncio.timeout(share if left > 1 else None):
-                await asyncio.get_running_loop().sock_connect(connection, place)
+            if left > 1:
+                async with asyncio.timeout(share):
+                    await _connected(connection, place)
+            else:
+                await _connected(connection, place)
         except OSError as error:
             failure = error
             _close(connection)
@@ -53,6 +58,31 @@ async def connect(context: Context, host: str, port: int) -> tuple[socket.socket
         else:
             return connection, (time.perf_counter() - began) * 1000
     raise failure
+
+
+async def _connected(connection: socket.socket, place: tuple[Any, ...]) -> None:
+    """Connect, without the event loop's own way, which costs as much again as the connection."""
+    fault = connection.connect_ex(place)
+    if fault == errno.EINPROGRESS:
+        await _writable(connection)
+        fault = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if fault:
+        raise OSError(fault, os.strerror(fault))
+
+
+async def _writable(connection: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+    loop.add_writer(connection, _wake, done)
+    try:
+        await done
+    finally:
+        loop.remove_writer(connection)
+
+
+def _wake(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)
 
 
 def failed(error: Exception, where: str) -> Reading:

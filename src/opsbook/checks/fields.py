@@ -62,6 +62,14 @@ def _statuses(value: Any) -> Any:
     return tuple(listed)
 
 
+def _texts(value: Any) -> Any:
+    listed = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    for one in listed:
+        if not isinstance(one, str) or not one:
+            raise complaint(f"{one!r} is no text; put it in quotes")
+    return listed
+
+
 AbsolutePath = Annotated[str, _text(_path), Field(max_length=4096)]
 Host = Annotated[str, _text(_host), Field(max_length=255)]
 WebAddress = Annotated[str, _text(_url), Field(max_length=2048)]
@@ -72,3 +80,9 @@ Statuses = Annotated[
         {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]}
     ),
 ]
+Texts = Annotated[
+    tuple[Annotated[str, Field(max_length=1000)], ...],
+    BeforeValidator(_texts),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+"""One text, or a list of them."""

@@ -7,13 +7,16 @@ long it may take, what its value means and where it is stored belong to the sche
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import aiohttp
 
 from opsbook.book.fields import Part, State
+from opsbook.book.sections.checks import Bands
+from opsbook.book.sections.targets import Target
+from opsbook.checks.lent import Lent
 from opsbook.checks.model import Reading
 from opsbook.checks.names import Address, Names
 from opsbook.checks.threads import Threads
@@ -41,7 +44,10 @@ class Context:
 
     `key` names the check (``book/check``). `memory` lasts from look to look for as long as the
     check's own fields stay as they are; nothing in it survives a restart. `timeout` is how long the
-    whole look may take: it is enforced from outside and given here only to be divided.
+    whole look may take: it is enforced from outside and given here only to be divided. `target` is
+    what the kind's field ``on`` names. `bands`, with the unit that the book says its values have,
+    are for a kind that sees many values and has to tell which is the worst, and for no other.
+    `lent` is what the server lends; a look outside of one (a test of a single kind) has none.
     """
 
     now: datetime
@@ -51,6 +57,10 @@ class Context:
     http: aiohttp.ClientSession
     names: Names
     threads: Threads
+    target: Target | None = None
+    bands: Bands = field(default_factory=Bands)
+    unit: str | None = None
+    lent: Lent | None = None
 
     async def blocking(self, work: Callable[[], Result]) -> Result:
         """Run what may block (a file on a dead mount) on a thread that may be abandoned.

@@ -1,18 +1,23 @@
 """Writing observations down: whatever finishes while a write is under way goes into the next one.
 
-One commit for each observation would let the disk decide how many checks there may be; a pause to
-collect them would delay every alert. Writing as soon as the writer is free does neither: alone, an
-observation is written at once, and under load a hundred share a commit.
+One commit for each observation would let the disk decide how many checks there may be, and a pause
+before each would delay every alert. So an observation that comes alone is written at once; one that
+comes right after another waits a moment for more. A storm of them is then twenty commits a second,
+and as many calls to all who listen, however many checks there are.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
-from opsbook.base.database import Database
-from opsbook.checks import store
+from opsbook.base.clock import GATHER_S, Clock
+from opsbook.base.database import Database, Transaction
+from opsbook.book.library import Library
+from opsbook.checks import standing
 from opsbook.checks.model import Observation
 
 
@@ -25,8 +30,12 @@ class _Batch:
 class Ledger:
     """The order and the writing of observations."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, library: Library, clock: Clock) -> None:
         self.database = database
+        self.library = library
+        self.clock = clock
+        self._memory = standing.Memory()
+        self._wrote = -GATHER_S
         self._open: _Batch | None = None
         self._writer: asyncio.Task[None] | None = None
         self._tickets = 0
@@ -61,13 +70,27 @@ class Ledger:
         if self._writer is not None:
             await asyncio.wait({self._writer})
 
+    async def renew(self) -> None:
+        """Follow what the books have now, and which checks are paused."""
+        await self.database.write(partial(self._renew, now=self.clock.now()))
+
     async def _write(self) -> None:
-        while (batch := self._open) is not None:
-            self._open = None
-            observations = batch.observations
+        while self._open is not None:
+            if time.monotonic() - self._wrote < GATHER_S:
+                await self.clock.gather()
+            batch, self._open = self._open, None
+            self._wrote = time.monotonic()
+            work = partial(self._keep, now=self.clock.now(), seen=batch.observations)
             try:
-                await self.database.write(partial(store.keep, seen=observations))
+                await self.database.write(work)
             except Exception as error:  # noqa: BLE001  told to everyone who waits for this batch
                 batch.written.set_exception(error)
             else:
                 batch.written.set_result(None)
+
+    def _keep(self, tx: Transaction, now: datetime, seen: list[Observation]) -> None:
+        books = {book.id: book for book in self.library.books()}
+        standing.keep(tx, now, seen, books, self._memory)
+
+    def _renew(self, tx: Transaction, now: datetime) -> None:
+        standing.renew(tx, now, self.library.books(), self._memory)

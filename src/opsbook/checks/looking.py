@@ -17,9 +17,11 @@ from opsbook import __version__
 from opsbook.base.clock import Clock
 from opsbook.base.quantities import format_duration
 from opsbook.checks.kind import Context, Kind
-from opsbook.checks.model import CannotLook, Observation, Reading, judge
+from opsbook.checks.lent import Lent
+from opsbook.checks.model import CannotLook, Observation, Reading
 from opsbook.checks.names import Names
 from opsbook.checks.plan import Planned
+from opsbook.checks.recent import judged
 from opsbook.checks.threads import Threads
 
 log = structlog.get_logger("opsbook.checks")
@@ -28,9 +30,10 @@ log = structlog.get_logger("opsbook.checks")
 class Looker:
     """What looks share: the threads, the resolver and the HTTP client."""
 
-    def __init__(self, clock: Clock, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, clock: Clock, kinds: Mapping[str, Kind], lent: Lent | None = None) -> None:
         self.clock = clock
         self.kinds = kinds
+        self.lent = lent
         self.threads = Threads()
         self.names = Names(clock, self.threads)
         self._http: aiohttp.ClientSession | None = None
@@ -46,8 +49,13 @@ class Looker:
             http=self.http,
             names=self.names,
             threads=self.threads,
+            target=planned.target,
+            bands=planned.check.bands,
+            unit=planned.check.unit,
+            lent=self.lent,
         )
-        reading = judge(planned.check, await self._reading(planned, context))
+        seen = await self._reading(planned, context)
+        reading = judged(planned.check, seen, planned.recent, now)
         return Observation(
             book=planned.book,
             check_id=planned.check.id,

@@ -2,7 +2,9 @@
 
 A tick of the loop starts what is due and returns; each look is a task of its own under a timeout
 of its own. When every place is taken, what is due waits in its order and starts as places become
-free: a place is held for the look and not for the writing, and never longer than the timeout.
+free. A place is held for the look and not for the writing, and by a look that hangs for a second
+only: after that it is one of the slow ones, which have places of their own, or a few dozen dead
+targets would keep everybody waiting for their timeouts.
 
 A look that somebody asks for (a step of a run, the button on the page) has places of its own: it
 must not stand in line behind an outage.
@@ -11,26 +13,33 @@ must not stand in line behind an outage.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 
 from opsbook.base.clock import Clock
-from opsbook.base.database import Database, Transaction
+from opsbook.base.database import Database
 from opsbook.base.errors import NotFound, OpsbookError
 from opsbook.base.hub import Hub
 from opsbook.base.loops import Loops
 from opsbook.book.library import Library
-from opsbook.checks import store
+from opsbook.checks import pings, store
 from opsbook.checks.kind import Facts, Kind
 from opsbook.checks.kinds import KINDS
 from opsbook.checks.ledger import Ledger
+from opsbook.checks.lent import Lent, Programs
 from opsbook.checks.looking import Looker
 from opsbook.checks.model import Observation
-from opsbook.checks.plan import Plan, Planned
+from opsbook.checks.plan import Plan, Planned, target_of
 from opsbook.checks.retention import Forgetting
+from opsbook.checks.waking import Waking
 
 AT_MOST = 32
+MOST_SLOW = 224
+SLOW_S = 1.0
 
 
 class NotWritten(OpsbookError):
@@ -50,6 +59,7 @@ class Scheduler:
         *,
         at_most: int = AT_MOST,
         kinds: Mapping[str, Kind] = KINDS,
+        programs: Programs | None = None,
     ) -> None:
         self.database = database
         self.library = library
@@ -57,11 +67,16 @@ class Scheduler:
         self.clock = clock
         self.at_most = at_most
         self.plan = Plan(facts.by_name())
-        self._looker = Looker(clock, kinds)
-        self._ledger = Ledger(database)
+        lent = Lent(
+            database=database, book=library.current, data=Path(facts.data), programs=programs
+        )
+        self._looker = Looker(clock, kinds, lent)
+        self._ledger = Ledger(database, library, clock)
         self._waiting: deque[Planned] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._looking = 0
+        self._quick: dict[Planned, float] = {}
+        self._slow: set[Planned] = set()
+        self._room: asyncio.TimerHandle | None = None
         self._asked = asyncio.Semaphore(at_most)
         self._renewed = False
         self._trouble = ""
@@ -70,8 +85,9 @@ class Scheduler:
         self._wake_tidy = loops.add("observations", self.tidy)
 
     def wire(self, hub: Hub) -> None:
-        """Look at the plan again whenever a book has changed."""
+        """Look at the plan again when a book has changed, and at a check whose job has reported."""
         hub.on("books", self.wake)
+        hub.on(pings.TOPIC, self.loops.add("pings", Waking(self.look, hub).tick))
 
     async def start(self) -> None:
         """Nothing is looked at before the loops start; a look on request works from here on."""
@@ -79,6 +95,8 @@ class Scheduler:
     async def stop(self) -> None:
         """Stop looking. A look that is cut off leaves no observation; what was seen is written."""
         self._waiting.clear()
+        if self._room is not None:
+            self._room.cancel()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -93,13 +111,13 @@ class Scheduler:
     async def tick(self, now: datetime) -> datetime | None:
         """Start every look that is due; return when the next one is."""
         self._renewed |= self.plan.renew(self.library.books(), now)
-        if self._renewed:
-            await self.database.write(self._forget_removed)
-            self._renewed = False
         for planned in self.plan.due(now):
             planned.under_way = True
             self._waiting.append(planned)
         self._fill()
+        if self._renewed or self.plan.turned:
+            await self._ledger.renew()
+            self._renewed = self.plan.turned = False
         return self.plan.next_due()
 
     async def tidy(self, now: datetime) -> datetime:
@@ -119,27 +137,30 @@ class Scheduler:
         Raises:
             NotFound: no such book is running, or it has no such check.
         """
-        check = self.library.current(book_id).checks.get(check_id)
+        book = self.library.current(book_id)
+        check = book.checks.get(check_id)
         if check is None:
             raise NotFound(
                 f"The book {book_id!r} has no check {check_id!r}.",
                 remedy="It may have been removed; see the Checks page for those there are.",
             )
         planned = self.plan.planned.get((book_id, check_id))
-        if planned is None or planned.check != check:
-            planned = Planned.of(book_id, check, self.plan.known)
+        target = target_of(book, check)
+        if planned is None or (planned.check, planned.target) != (check, target):
+            planned = Planned.of(book_id, check, self.plan.known, target)
         async with self.loops.busy(), self._asked:
             ticket = self._ledger.ticket()
+            await self._recall(planned)
             observation = await self._looker.look(planned)
             await self._ledger.keep(ticket, observation)
         return observation
 
     def _fill(self) -> None:
-        while self._waiting and self._looking < self.at_most:
+        while self._waiting and (len(self._quick) < self.at_most or self._make_room()):
             planned = self._waiting.popleft()
             if planned.gone:
                 continue
-            self._looking += 1
+            self._quick[planned] = time.monotonic()
             task = asyncio.create_task(self._look(planned))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -148,9 +169,11 @@ class Scheduler:
         async with self.loops.busy():
             ticket = self._ledger.ticket()
             try:
+                await self._recall(planned)
                 observation = await self._looker.look(planned)
             finally:
-                self._looking -= 1
+                self._quick.pop(planned, None)
+                self._slow.discard(planned)
                 self._fill()
             try:
                 if not planned.gone:
@@ -166,6 +189,29 @@ class Scheduler:
             self._wake_tidy()
         self._trouble = trouble
 
-    def _forget_removed(self, tx: Transaction) -> None:
-        for book in self.library.books():
-            store.keep_only(tx, book.id, list(book.checks))
+    def _make_room(self) -> bool:
+        """Whether the look that has taken longest gives its place up; asked again when it does."""
+        planned, began = next(iter(self._quick.items()))
+        left = SLOW_S - (time.monotonic() - began)
+        if left > 0 or len(self._slow) >= MOST_SLOW:
+            if left > 0 and self._room is None:
+                self._room = asyncio.get_running_loop().call_later(left, self._look_for_room)
+            return False
+        del self._quick[planned]
+        self._slow.add(planned)
+        return True
+
+    def _look_for_room(self) -> None:
+        self._room = None
+        self._fill()
+
+    async def _recall(self, planned: Planned) -> None:
+        """Read the values before this server's own, for a statistic; without them it has fewer."""
+        recent, now = planned.recent, self.clock.now()
+        if recent is None or not recent.stale:
+            return
+        since = now - recent.over
+        with contextlib.suppress(Exception):  # they are asked for again with the next look
+            recent.load(
+                await self.database.read(lambda tx: store.messages(tx, *planned.key, since))
+            )

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from opsbook.book import Book, BookError, Problem, Vocabulary, load, read_folder
+from opsbook.book import remarks as sections
 from opsbook.book.positions import dotted
 from opsbook.book.sections.people import Contact
 from opsbook.cli import failure, output, words
@@ -85,6 +86,10 @@ def remarks(book: Book) -> list[str]:
         words.BOOK_UNUSED.format(place=f"{one.file}:{one.line}", what=one.message)
         for one in book.remarks
     ]
+    for one in sections.of(book):
+        form = words.BOOK_REMARK_WITH if one.remedy else words.BOOK_REMARK
+        place = f"{one.file}:{one.line}"
+        told.append(form.format(what=one.message, place=place, remedy=one.remedy))
     return told
 
 
@@ -115,6 +120,10 @@ def as_data(one: Read) -> dict[str, Any]:
         ],
         "unused": [
             {"what": one.message, "where": f"{one.file}:{one.line}"} for one in book.remarks
+        ],
+        "remarks": [
+            {"what": one.message, "where": f"{one.file}:{one.line}", "remedy": one.remedy}
+            for one in sections.of(book)
         ],
     } if book else None  # fmt: skip
     problems = [

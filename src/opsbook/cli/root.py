@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -47,7 +48,9 @@ class Lazy(click.Group):
             return None
         from importlib import import_module
 
-        found: click.Command = import_module(f"{self.package}.{cmd_name}").command
+        # `import` is a word of Python's own, and no module can be called that.
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        found: click.Command = import_module(f"{self.package}.{name}").command
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

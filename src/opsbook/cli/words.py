@@ -20,6 +20,9 @@ ROOT = {
     "runs": "List, follow and answer runs.",
     "checks": "Show what the checks see.",
     "incidents": "List and answer incidents.",
+    "routes": "Say where an alert would go.",
+    "export": "Write a book's alerting for Prometheus, Alertmanager and Grafana.",
+    "import": "Carry a configuration over into a book.",
     "accounts": "List accounts and let people in.",
     "audit": "Read and verify the audit chain.",
     "version": "Show the version.",
@@ -52,6 +55,18 @@ ACCOUNTS = {
     "link": "Make a new one-time link.",
     "disable": "Shut an account out.",
     "enable": "Let a disabled account in again.",
+}
+ROUTES = {
+    "test": "Say which routes take an alert with these labels, and what keeps it quiet now.",
+}
+EXPORT = {
+    "prometheus": "Write the rules in PromQL as a rule file, with promtool's tests.",
+    "alertmanager": "Write routes, receivers and inhibitions as an alertmanager.yml.",
+    "grafana": "Write dashboards for what the book asks a Prometheus.",
+}
+IMPORT = {
+    "alertmanager": "Carry an alertmanager.yml over: routes, receivers, inhibitions, intervals.",
+    "prometheus": "Carry Prometheus' alerting rules over.",
 }
 AUDIT = {
     "list": "List audit entries, newest first.",
@@ -129,6 +144,8 @@ BOOK_UNSIGNED = (
     "add secret: env:NAME"
 )
 BOOK_UNUSED = "kept as it is: {what} ({place})"
+BOOK_REMARK = "a remark: {what} ({place})"
+BOOK_REMARK_WITH = "a remark: {what} ({place}); {remedy}"
 BOOK_ASSUMED = "assumed: {what} ({place}): {why}"
 VALID_BAD = "{problems} in {books}."
 
@@ -150,6 +167,45 @@ SCHEMA_TO = "Write it to this file; to standard output if left out."
 SCHEMA_WROTE = "● {file}: {keys}. Point an editor at it from the first line of a YAML file:"
 SCHEMA_LINE = "  # yaml-language-server: $schema={file}"
 SCHEMA_UNWRITTEN = "{file} cannot be written: {why}."
+
+# export, import
+EXPORT_INTO = "Write into this folder; to standard output if left out, where it is one file."
+EXPORT_URL = "Opsbook's own address, for what leads back to it."
+EXPORT_ALONE = "Lead nothing back to Opsbook: everybody by their own addresses."
+IMPORT_INTO = "Write into this book's folder; to standard output if left out."
+IMPORT_SEVERITY = (
+    "What a severity of the file is called in the book; without WORD= for rules that say none."
+)
+CARRY_SEVERAL = "There are {n} files: {names}."
+CARRY_SEVERAL_REMEDY = "Name a folder with --into, or take all of them with -o json."
+CARRY_UNREADABLE = "{file} cannot be read: {why}."
+CARRY_UNWRITTEN = "{file} cannot be written: {why}."
+CARRY_IN_THE_WAY = "{folder} already has {names}."
+CARRY_IN_THE_WAY_REMEDY = "Name another folder, or move them away; nothing was written."
+CARRY_WROTE = "● {file}"
+CARRY_REFUSED = "{problems} in {file}; nothing was written."
+CARRY_FOUND = "{place}: {level}: {message}"
+CARRY_SET = "To set:"
+CARRY_SETTING = "  {name}  {form}  ({place})"
+
+# routes
+ROUTES_AT = "At this time instead of now, such as 2026-03-01T22:00+09:00."
+ROUTES_BAD_LABEL = "{given!r} is no label; write NAME=VALUE."
+ROUTES_LABEL_TWICE = "The label {name!r} is given twice."
+ROUTES_BAD_TIME = "{given!r} is no time; write one such as 2026-03-01T22:00+09:00."
+ROUTES_WAYS = {"incident": "opens an incident", "notify": "tells"}
+ROUTES_NOBODY = "nobody"
+ROUTES_ALONE = "each alert alone"
+ROUTES_AT_ONCE = "at once"
+ROUTES_GROUP = "group"
+ROUTES_WAITS = "waits"
+ROUTES_WAIT = "{wait}, then every {interval}, again after {repeat}"
+ROUTES_ALONE_WAIT = "{wait}, again after {repeat}"
+ROUTES_QUIET = "quiet"
+ROUTES_INACTIVE = "outside of {hours}"
+ROUTES_MUTED = "within {hours}"
+ROUTES_INHIBITED = "while {sources} fires"
+ROUTES_MAY = "may be"
 
 # init
 INIT_TITLE = "What the book is called."

@@ -85,7 +85,7 @@ def renew(
 
 def _somebody_left(tx: Transaction, book: Book, row: dict[str, Any]) -> bool:
     """Whether somebody of the rung climbed last is still in the book, or nobody was on it."""
-    rung = f"incident:{row['id']}/{row['round']}/{row['level'] - 1}/"
+    rung = _rung(row, row["round"], row["level"] - 1)
     paged = {one["person"] for one in store.pages_of(tx, row["id"]) if one["key"].startswith(rung)}
     return not paged or any(person in book.people for person in paged)
 
@@ -117,9 +117,14 @@ def climb(
     for person in persons:
         outbox.page(
             tx, now, book=book, person_id=person, cause=f"{subject} level {rung.level + 1}",
-            key=f"{subject}/{rung.round}/{rung.level}/{person}", thread=subject,
+            key=f"{_rung(row, rung.round, rung.level)}{person}", thread=subject,
             title=title, body=body, path=f"/incidents/{row['id']}", urgent=True,
         )  # fmt: skip
+
+
+def _rung(row: dict[str, Any], round_: int, level: int) -> str:
+    """What the keys of one rung's pages begin with: a worse severity pages anew."""
+    return f"incident:{row['id']}/{row['severity']}/{round_}/{level}/"
 
 
 def miss_deadline(tx: Transaction, now: datetime, row: dict[str, Any]) -> None:

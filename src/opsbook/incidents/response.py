@@ -1,28 +1,36 @@
 """From alert to response: the consumer that opens, pages, starts the runbook and resolves.
 
-Everything an alert causes is written in one transaction together with the consumer's cursor: the
+A group of alerts has one incident at a time, whatever joins it. Everything that a group causes is
+written in one transaction together with the consumer's cursor: the
 incident, its first page and its run exist together or not at all, and a crash in between delays
 them by a restart.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from opsbook import audit, runs
+from opsbook.alerts import store as alerts
+from opsbook.alerts.pipeline import telling
 from opsbook.base import events
 from opsbook.base.database import Transaction
 from opsbook.base.errors import OpsbookError
 from opsbook.book import Book
 from opsbook.book.library import Library
+from opsbook.book.sections.people import Escalation
 from opsbook.incidents import store
 from opsbook.incidents.answer import close
 from opsbook.incidents.escalate import climb
 from opsbook.incidents.tables import incident
 from opsbook.people import next_rung
+
+
+MOST_NAMED: Final = 50
 
 
 class Response:
@@ -31,29 +39,31 @@ class Response:
     def __init__(self, library: Library) -> None:
         self.library = library
         self.consumer = events.Consumer(
-            "incidents", frozenset({"alert.fired", "alert.resolved"}), self.handle
+            "incidents", frozenset({telling.GROUP_FIRING, telling.GROUP_RESOLVED}), self.handle
         )
 
     def handle(self, tx: Transaction, event: events.Event, now: datetime) -> None:
-        """Open for an alert that fired; close when the last alert of an incident is gone."""
-        if event.kind == "alert.fired":
+        """Open for a group that fires; close when the last alert of an incident is gone."""
+        if event.kind == telling.GROUP_FIRING:
             self._fired(tx, event, now)
-        else:
-            self._resolved(tx, event, now)
+        self._resolved(tx, event, now)
 
     def _fired(self, tx: Transaction, event: events.Event, now: datetime) -> None:
         book = self.library.at(tx, event.data["revision"])
-        alert_id, fingerprint = event.data["alert"], event.data["fingerprint"]
-        known = store.by_fingerprint(tx, fingerprint)
+        alert_id, firing = event.data["alert"], event.data["firing"]
+        known = store.by_fingerprint(tx, event.data["group"]) or store.answering(tx, firing)
         if known is not None:
-            store.attach(tx, known["id"], alert_id)
-            audit.record(
-                tx, now, audit.SERVER, "incident.fired_again", f"incident:{known['id']}",
-                data={"alert": alert_id},
-            )  # fmt: skip
+            fresh = [one for one in firing if store.attach(tx, known["id"], one)]
+            if fresh:
+                audit.record(
+                    tx, now, audit.SERVER, "incident.fired_again", f"incident:{known['id']}",
+                    data={"alert": fresh[0], "alerts": fresh[:MOST_NAMED]},
+                )  # fmt: skip
+            worsen(tx, now, book, known, event)
             return
         row = open_incident(tx, now, book, event)
-        store.attach(tx, row["id"], alert_id)
+        for one in firing:
+            store.attach(tx, row["id"], one)
         if row["escalation"] is None:
             audit.record(tx, now, audit.SERVER, "incident.pages_nobody", f"incident:{row['id']}")
         elif row["escalate_at"] <= now:
@@ -61,30 +71,38 @@ class Response:
         start_runbook(tx, now, book, row, alert_id)
 
     def _resolved(self, tx: Transaction, event: events.Event, now: datetime) -> None:
-        for row in store.of_alert(tx, event.data["alert"]):
-            still = [one for one in store.alerts_of(tx, row["id"]) if one["state"] == "firing"]
-            if not still and close(tx, now, row["id"], audit.SERVER):
-                audit.record(tx, now, audit.SERVER, "incident.resolved", f"incident:{row['id']}")
+        """Close what none of its alerts keeps open; one that is only held quiet keeps it open."""
+        known = store.by_fingerprint(tx, event.data["group"])
+        rows = {row["id"]: row for row in store.of_alerts(tx, event.data["resolved"])}
+        if known is not None and event.kind == telling.GROUP_RESOLVED:
+            rows[known["id"]] = known
+        for id in rows:
+            still = [one for one in store.alerts_of(tx, id) if one["state"] == "firing"]
+            if not still and close(tx, now, id, audit.SERVER):
+                audit.record(tx, now, audit.SERVER, "incident.resolved", f"incident:{id}")
 
 
 def open_incident(
     tx: Transaction, now: datetime, book: Book, event: events.Event
 ) -> dict[str, Any]:
     """Insert the incident with its clocks. They start when the alert fired, not when we noticed."""
-    rule = book.rules[event.data["rule"]]
+    alert = alerts.get(tx, event.data["alert"])
+    rule = book.rules.get(event.data["rule"])
     severity = book.severities[event.data["severity"]]
-    policy = book.escalation_of(rule.id)
-    opened = event.at
+    policy = policy_of(book, event.data)
+    opened = datetime.fromisoformat(event.data["at"])
     first = next_rung(policy, opened, 0, 0) if policy else None
     within = severity.acknowledge_within
-    title = rule.title or rule.summary
+    titled = rule.title or rule.summary if rule is not None else None
+    summary = alert["summary"] if alert is not None else {}
+    title = dict(titled.by_language) if titled is not None else summary
     incident_id = tx.insert(
         incident,
         book=book.id,
         revision=book.revision,
-        rule=rule.id,
-        fingerprint=event.data["fingerprint"],
-        title=dict(title.by_language),
+        rule=rule.id if rule is not None else "",
+        fingerprint=event.data["group"],
+        title=title,
         severity=severity.id,
         state="open",
         opened_at=opened,
@@ -95,22 +113,60 @@ def open_incident(
     tx.touch("incidents")
     audit.record(
         tx, now, audit.SERVER, "incident.opened", f"incident:{incident_id}",
-        data={"book": book.id, "rule": rule.id, "severity": severity.id,
-              "alert": event.data["alert"]},
+        data={"book": book.id, "rule": event.data["rule"], "severity": severity.id,
+              "alert": event.data["alert"], "alerts": event.data["firing"][:MOST_NAMED]},
     )  # fmt: skip
     return store.require(tx, incident_id)
+
+
+def policy_of(book: Book, data: Mapping[str, Any]) -> Escalation | None:
+    """Whom a group's worst alert pages: by its rule's own policy, or by its severity's."""
+    if data["rule"] in book.rules:
+        return book.escalation_of(data["rule"])
+    policy = book.severities[data["severity"]].escalation
+    return book.escalation[policy] if policy is not None else None
+
+
+def worsen(
+    tx: Transaction, now: datetime, book: Book, row: dict[str, Any], event: events.Event
+) -> None:
+    """Raise an incident's severity when something worse has joined it; it pages anew by that.
+
+    Whoever has answered already is on it; the timeline tells them.
+    """
+    order = list(book.severities)
+    is_now, was = event.data["severity"], row["severity"]
+    if is_now not in order or (was in order and order.index(is_now) >= order.index(was)):
+        return
+    policy = policy_of(book, event.data)
+    within = book.severities[is_now].acknowledge_within
+    values: dict[str, Any] = {"severity": is_now, "rule": event.data["rule"] or row["rule"]}
+    if row["state"] == "open":
+        values["acknowledge_by"] = now + within if within else row["acknowledge_by"]
+        if policy is not None:
+            first = next_rung(policy, row["opened_at"], 0, 0)
+            values |= {
+                "escalation": policy.id, "level": 0, "round": 0,
+                "escalate_at": first.due if first is not None else None,
+            }  # fmt: skip
+    tx.execute(sa.update(incident).where(incident.c.id == row["id"]).values(**values))
+    tx.touch("incidents", f"incident:{row['id']}")
+    audit.record(
+        tx, now, audit.SERVER, "incident.severity_raised", f"incident:{row['id']}",
+        data={"before": was, "after": is_now, "alert": event.data["alert"]},
+    )  # fmt: skip
 
 
 def start_runbook(
     tx: Transaction, now: datetime, book: Book, row: dict[str, Any], alert_id: int
 ) -> None:
     """Start the rule's runbook unattended; a runbook that cannot start must not stop the page."""
-    rule = book.rules[row["rule"]]
-    if rule.runbook is None:
+    rule = book.rules.get(row["rule"])
+    if rule is None or rule.runbook is None:
         return
     subject = f"incident:{row['id']}"
-    alerts = {one["id"]: one for one in store.alerts_of(tx, row["id"])}
-    labels = alerts[alert_id]["labels"]
+    alert = alerts.get(tx, alert_id)
+    labels = alert["labels"] if alert is not None else {}
     params = rule.arguments(labels)
     for name, param in book.runbooks[rule.runbook].params.items():
         if param.label is not None and param.label in labels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from opsbook.incidents.tables import incident, incident_alert
 from opsbook.notify.tables import page
 
 ACTIVE = ("open", "acknowledged")
+SLICE = 500
 
 
 def get(tx: Transaction, incident_id: int) -> dict[str, Any] | None:
@@ -58,23 +60,34 @@ def recent(
 
 
 def by_fingerprint(tx: Transaction, fingerprint: str) -> dict[str, Any] | None:
-    """Return the active incident that answers this alert, if there is one."""
+    """Return the active incident that answers this group of alerts, if there is one."""
     matching = (incident.c.fingerprint == fingerprint) & incident.c.state.in_(ACTIVE)
     return tx.row(sa.select(incident).where(matching))
 
 
-def of_alert(tx: Transaction, alert_id: int) -> list[dict[str, Any]]:
-    """Return the active incidents that an alert belongs to."""
+def of_alerts(tx: Transaction, alerts: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the active incidents that any of these alerts belongs to."""
     joined = incident.join(incident_alert, incident_alert.c.incident_id == incident.c.id)
-    mine = (incident_alert.c.alert_id == alert_id) & incident.c.state.in_(ACTIVE)
-    return tx.rows(sa.select(incident).select_from(joined).where(mine))
+    found: dict[int, dict[str, Any]] = {}
+    for n in range(0, len(alerts), SLICE):
+        some = incident_alert.c.alert_id.in_(alerts[n : n + SLICE])
+        mine = sa.select(incident).select_from(joined).where(some, incident.c.state.in_(ACTIVE))
+        found.update({row["id"]: row for row in tx.rows(mine)})
+    return [found[id] for id in sorted(found)]
 
 
-def attach(tx: Transaction, incident_id: int, alert_id: int) -> None:
-    """Let an incident answer an alert; again is no change."""
+def answering(tx: Transaction, alerts: Sequence[int]) -> dict[str, Any] | None:
+    """Return the oldest active incident that answers one of these alerts already."""
+    return next(iter(of_alerts(tx, alerts)), None)
+
+
+def attach(tx: Transaction, incident_id: int, alert_id: int) -> bool:
+    """Let an incident answer an alert; ``False`` when it does already."""
     key = (incident_alert.c.incident_id == incident_id) & (incident_alert.c.alert_id == alert_id)
-    if tx.row(sa.select(incident_alert).where(key)) is None:
-        tx.insert(incident_alert, incident_id=incident_id, alert_id=alert_id)
+    if tx.row(sa.select(incident_alert).where(key)) is not None:
+        return False
+    tx.insert(incident_alert, incident_id=incident_id, alert_id=alert_id)
+    return True
 
 
 def alerts_of(tx: Transaction, incident_id: int) -> list[dict[str, Any]]:

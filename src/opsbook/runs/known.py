@@ -84,7 +84,7 @@ def of_book(book: Book) -> set[str]:
     """Return the secrets that a book refers to, and the telling parts of addresses in it."""
     found = targets.known(book)
     for value in hook_secrets(book.webhooks.values()):
-        found |= set(targets.telling(value))
+        found |= set(secrets.telling(value))
     for person in book.people.values():
         for contact in person.contacts:
             addresses = _resolved(contact.secret) if contact.secret else {contact.url or ""}

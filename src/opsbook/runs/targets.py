@@ -29,7 +29,6 @@ from opsbook.runs.rubbish import CREDENTIALS
 from opsbook.runs.supervisor import SpawnError
 
 FOLDER: Final = CREDENTIALS
-LEAST_MASKED: Final = 16
 
 
 class NotReady(SpawnError):
@@ -147,34 +146,25 @@ def discard_files(scratch: Path) -> None:
 
 
 def secret_references(book: Book) -> Iterator[str]:
-    """Every secret that a target of this book refers to, for either effect."""
+    """Every secret that a target of this book refers to, for either effect, or a check."""
     for target in book.targets.values():
         for credential in (target.read, target.change):
             if credential is not None:
                 yield from credential.references()
+    for check in book.checks.values():
+        own = getattr(check.spec, "references", None)
+        if own is not None:
+            yield from own()
 
 
 def known(book: Book) -> set[str]:
     """The values of these secrets as they are now, and the telling parts of them, to be masked.
 
     A file of several lines is seldom shown whole: what is masked are the values in it (a token in a
-    kubeconfig, a line of a key) of LEAST_MASKED characters and more. Of a header also what follows
-    its scheme, as in ``Bearer …``. What cannot be found now is passed over.
+    kubeconfig, a line of a key; `secrets.telling`). What cannot be found now is passed over.
     """
     found: set[str] = set()
     for reference in set(secret_references(book)):
         with contextlib.suppress(secrets.SecretMissing):
-            found |= set(telling(secrets.resolve(reference)))
+            found |= set(secrets.telling(secrets.resolve(reference)))
     return {value for value in found if value}
-
-
-def telling(secret: str) -> Iterator[str]:
-    """A secret, and those parts of it that give it away by themselves."""
-    yield secret
-    lines = secret.splitlines()
-    if len(lines) == 1 and len(words := secret.split()) == 2:
-        yield words[1]
-    for line in lines if len(lines) > 1 else ():
-        value = line.rpartition(": ")[2].strip().strip("\"'")
-        if len(value) >= LEAST_MASKED and not any(one in value for one in (" ", "://")):
-            yield value

@@ -10,6 +10,7 @@ import jinja2
 from opsbook.access.limits import SignInLimits
 from opsbook.audit import Verdict
 from opsbook.web.live import Changes, Streams
+from opsbook.web.pings import PingLimits
 from opsbook.web.served import Served
 from opsbook.web.statics import Statics
 
@@ -29,6 +30,7 @@ class Kept:
     changes: Changes
     streams: Streams = field(default_factory=Streams)
     limits: SignInLimits = field(default_factory=SignInLimits)
+    pings: PingLimits = field(default_factory=PingLimits)
     verdict: tuple[datetime, Verdict] | None = None
     verifying: bool = False
     by_link: dict[str, datetime] = field(default_factory=dict)

@@ -37,6 +37,8 @@ PATTERNS: Final[Mapping[str, str]] = {
     "draft.opened": N_("%(who)s began to edit the book %(book)s (%(it)s)."),
     "draft.discarded": N_("%(who)s discarded the %(it)s of the book %(book)s."),
     "draft.returned": N_("The %(it)s of the book %(book)s is its author's again."),
+    "check.flapping": N_("The %(it)s flaps: its state changes too often to be believed."),
+    "check.steady": N_("The %(it)s is steady again."),
     "alert.fired": N_("The rule %(rule)s fired: %(check)s is %(state)s %(reading)s"),
     "alert.resolved": N_("The alert of %(rule)s is over: %(check)s is %(state)s %(reading)s"),
     "incident.opened": N_("%(it)s was opened: %(severity)s, rule %(rule)s."),

@@ -7,8 +7,11 @@ are used, so that the dependency stays one-way and a reader sees how wide it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
+from opsbook.alerts import Dispatcher
+from opsbook.alerts.intake.doors import Doors
 from opsbook.base.clock import Clock
 from opsbook.base.database import Database
 from opsbook.base.hub import Hub
@@ -49,5 +52,13 @@ class Served(Protocol):
     def scheduler(self) -> Scheduler: ...
     @property
     def engine(self) -> Runner: ...
+    @property
+    def dispatcher(self) -> Dispatcher: ...
+    @property
+    def doors(self) -> Doors: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def started_at(self) -> datetime: ...
     @property
     def revisions(self) -> Revisions: ...

@@ -37,6 +37,7 @@ from opsbook.web import (
     incidents,
     library,
     more,
+    pings,
     profile,
     revisions,
     runs,
@@ -46,6 +47,8 @@ from opsbook.web import (
     streams,
     today,
 )
+from opsbook.web.alertmanager import Front
+from opsbook.web.doors import IntakeDoors
 from opsbook.web.guard import Guard
 from opsbook.web.kept import Kept
 from opsbook.web.live import Changes
@@ -56,6 +59,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 NOUNS = (
     today, inbox, incidents, history, compare, again, evidence, runs, startform, library, checks,
     edit, revisions, book, audit, accounts, profile, sign_in, search, more, streams, download,
+    pings,
 )  # fmt: skip
 
 
@@ -69,6 +73,8 @@ def create(app: Served) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         middleware=[
+            Middleware(Front, served=app, doors=app.doors),
+            Middleware(IntakeDoors, doors=app.doors),
             Middleware(Guard, refuse=faults.answer),
             Middleware(GZipMiddleware, minimum_size=600, compresslevel=5),
         ],

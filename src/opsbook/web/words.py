@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from opsbook.base.quantities import Band, format_quantity
 from opsbook.book import Text
-from opsbook.book.fields import Condition
+from opsbook.book.measures import Condition, Traffic
 from opsbook.web.i18n import N_, Speech
 
 
@@ -147,11 +147,42 @@ def length(speech: Speech, duration: timedelta) -> str:
     return span(speech, duration)
 
 
-def condition(speech: Speech, when: Condition) -> str:
-    """Return a rule's condition: a state in words, or a band."""
+MEASURE: Final[Mapping[str, str]] = {
+    "average": N_("average over %(over)s %(band)s"),
+    "minimum": N_("minimum over %(over)s %(band)s"),
+    "maximum": N_("maximum over %(over)s %(band)s"),
+    "p50": N_("p50 over %(over)s %(band)s"),
+    "p95": N_("p95 over %(over)s %(band)s"),
+    "sum": N_("sum over %(over)s %(band)s"),
+    "count": N_("number of values over %(over)s %(band)s"),
+    "rate": N_("rate over %(over)s %(band)s"),
+    "increase": N_("increase over %(over)s %(band)s"),
+    "change": N_("change over %(over)s %(band)s"),
+    "drop": N_("drop against the same hour of %(weeks)s weeks %(band)s"),
+}
+
+
+def condition(speech: Speech, when: Condition, traffic: Traffic | None = None) -> str:
+    """Return a rule's condition: a state in words, a band, or what is measured and its band."""
+    told = _measured(speech, when)
+    if when.at_least is not None:
+        told += speech.say(" (with at least %(n)s values)", n=when.at_least)
+    if when.usual is not None:
+        told += speech.say(" (where %(band)s is usual)", band=band(when.usual))
+    if traffic is not None:
+        told += speech.say(
+            ", while %(check)s is %(band)s", check=traffic.check, band=band(traffic.is_)
+        )
+    return told
+
+
+def _measured(speech: Speech, when: Condition) -> str:
     if when.state is not None:
         return speech.say(CHECK[when.state].word)
-    return band(when.band)
+    if when.last is not None:
+        return band(when.last)
+    over = length(speech, when.over) if when.over is not None else ""
+    return speech.say(MEASURE[when.measure], over=over, weeks=when.weeks_back, band=band(when.band))
 
 
 def fine_span(speech: Speech, length: timedelta) -> str:

@@ -55,7 +55,8 @@ async def test_a_redirect_is_an_answer_unless_the_book_says_to_follow_it(looking
         assert seen.state == "critical"
         assert seen.message == "302 Found, a redirect to /welcome; expected 200 to 299"
         seen = await looking.look(kind="http", url=url, follow_redirects=True)
-        assert (seen.state, seen.message) == ("ok", "200 OK")
+    assert seen.state == "ok"
+    assert seen.message == f"200 OK at http://127.0.0.1:{port}/welcome after 1 redirect"
 
 
 async def test_redirects_without_an_end_are_cut_off(looking: Looking) -> None:

@@ -1,6 +1,5 @@
 import asyncio
 import os
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from opsbook.checks.kinds import log
 from opsbook.checks.kinds.log import matching_lines
 from opsbook.checks.model import Observation
+from opsbook.checks.patterns import compiled
 from tests.checks.making import Looking
 
 ERRORS = r"(?i)\berror\b"
@@ -150,7 +150,7 @@ async def test_lines_longer_than_a_piece_and_bytes_that_are_no_text_are_survived
 def test_a_line_is_counted_once_however_often_it_matches(
     pattern: str, text: str, count: int
 ) -> None:
-    assert matching_lines(re.compile(pattern, re.MULTILINE), text) == count
+    assert matching_lines(compiled(pattern, lines=True), text.encode()) == count
 
 
 async def test_a_forgotten_file_is_closed(following: Following) -> None:

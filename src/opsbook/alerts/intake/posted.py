@@ -18,6 +18,11 @@ class Posted(msgspec.Struct, gc=False, omit_defaults=True, frozen=True):
 
     Without `endsAt` it ends when the sender stops repeating it; with one that is over it is
     resolved. Both times carry a zone.
+
+    `key` is what the sender itself tells its alerts apart by, for senders that do not do it by the
+    labels: the word for severity may change while an alert goes on, and an end may come with no
+    labels but this. Two alerts of one intake with the same key are the same alert, whatever their
+    labels; without a key the labels tell.
     """
 
     labels: dict[str, str]
@@ -25,6 +30,7 @@ class Posted(msgspec.Struct, gc=False, omit_defaults=True, frozen=True):
     startsAt: datetime | None = None  # noqa: N815  the interface's name
     endsAt: datetime | None = None  # noqa: N815
     generatorURL: str = ""  # noqa: N815
+    key: str = ""
 
 
 _encoder = msgspec.json.Encoder()

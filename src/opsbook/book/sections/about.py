@@ -22,8 +22,21 @@ SelfApproval = Literal["forbid", "record"]
 class Retention(Part):
     """How long the book's records are kept; audit entries are not among them."""
 
-    observations: Duration = timedelta(days=14)
-    """What checks saw."""
+    observations: Duration = timedelta(days=1)
+    """What checks saw, look by look."""
+    rollups_5m: Duration = timedelta(days=30)
+    """What older looks come to in every five minutes."""
+    rollups_1h: Duration = timedelta(days=730)
+    """What older looks come to in every hour."""
+
+    @property
+    def spans(self) -> Mapping[int, timedelta]:
+        """How long rollups are kept, by the seconds that each stands for; 0 is the look itself.
+
+        What nobody wrote is at least as long as what is finer, since a chart would have a hole.
+        """
+        fine = max(self.rollups_5m, self.observations)
+        return {0: self.observations, 300: fine, 3600: max(self.rollups_1h, fine)}
 
 
 class Release(Part):

@@ -8,18 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from opsbook.book.fields import IDLE, Argument, ConditionText, Duration, Id, Named
+from opsbook.book.fields import IDLE, Argument, Duration, Flag, Id, Named, Part
 from opsbook.book.matchers import MOST_MATCHERS, MatcherText
+from opsbook.book.measures import Condition, Traffic
 from opsbook.book.refs import CheckId, EscalationId, IntakeId, OwnerId, RunbookId, SeverityId
 from opsbook.book.sections.checks import Check
 from opsbook.book.texts import Text
 
 LABEL = "label:"
 LABEL_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+
+class Example(Part):
+    """Series for which it is known whether the rule fires; exported as a test for promtool."""
+
+    series: Mapping[str, str] = Field(min_length=1)
+    """The series and their samples as promtool has them, such as {'up{job="web"}': "1x5 0x10"}."""
+    every: Duration = timedelta(minutes=1)
+    """How far the samples are apart."""
+    at: Duration
+    """When it is asked, from the first sample on."""
+    fires: Flag = True
+    """Whether it fires then."""
 
 
 class Rule(Named):
@@ -31,16 +45,25 @@ class Rule(Named):
     ``label:NAME``, taken from the alert.
     """
 
+    also_called: ClassVar[Mapping[str, str]] = {
+        "keep_firing_for": "resolve_after", "expr": "promql", "annotations": "summary",
+    }  # fmt: skip
+    """What Prometheus calls these keys, so that whoever writes that is told ours."""
+
     title: Text | None = None
     """What people call it; the summary if left out."""
     check: CheckId | None = None
     """The check it looks at."""
-    when: ConditionText | None = None
-    """warning (or worse), critical, nodata, or a band of its own such as "> 90%"."""
+    when: Condition | None = None
+    """warning (or worse), critical, nodata, a band such as "> 90%", or what is measured how."""
+    traffic: Traffic | None = None
+    """What another check must show for this one to mean anything; else nobody can tell."""
     promql: str | None = Field(default=None, min_length=1, max_length=8_000)
     """Instead of a check: what a Prometheus evaluates; exported as a rule file."""
     every: Duration | None = None
     """How often Prometheus evaluates it; as its own settings say, if left out."""
+    tests: tuple[Example, ...] = ()
+    """Examples that prove it, for promql."""
     received: tuple[MatcherText, ...] = Field(default=(), max_length=MOST_MATCHERS)
     """Instead of a check: matchers of the alerts from outside that this rule speaks of."""
     intake: IntakeId | None = None
@@ -78,8 +101,13 @@ class Rule(Named):
 
     @property
     def condition(self) -> str:
-        """When it fires: the condition on its check; PromQL and senders say so themselves."""
-        return str(self.when) if self.when is not None else "true"
+        """When it fires: the condition on its check; PromQL and senders say so themselves.
+
+        It reads on after "when the check is", as a plan says it.
+        """
+        if self.when is None:
+            return "true"
+        return f"{self.when}, while {self.traffic}" if self.traffic is not None else str(self.when)
 
     def labels_of(self, book: str, check: Check | None) -> dict[str, str]:
         """The labels an alert of this rule carries, which `params` may take values from.

@@ -11,9 +11,13 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, SerializeAsAny
 
-from opsbook.book.fields import BandText, Duration, Id, Part, State
-from opsbook.book.refs import ServiceId
+from opsbook.base.quantities import Quantity
+from opsbook.book.fields import BandText, Duration, Flag, Id, Part, QuantityText, State, Whole
+from opsbook.book.refs import CheckId, HoursId, ServiceId
 from opsbook.book.sections.elements import Element
+
+Statistic = Literal["last", "p95", "average", "maximum", "minimum", "sum"]
+"""What a check's value is made of: the last look alone, or several looks."""
 
 
 class Bands(Part):
@@ -43,6 +47,19 @@ class Bands(Part):
         return "ok"
 
 
+class Flapping(Part):
+    """From how many changes of its state on a check is not to be believed, and until when."""
+
+    high: QuantityText = Quantity(50.0, "%")
+    """It flaps from this share of changes on, such as 50%; later changes count for more."""
+    low: QuantityText = Quantity(25.0, "%")
+    """It is steady again at this share."""
+    looks: Whole = Field(default=21, ge=3, le=200)
+    """How many of the last looks are compared."""
+    off: Flag = False
+    """true: its changes are not counted."""
+
+
 class Check(Element):
     """A check as the book has it; `unit` overrides the unit the kind would give the value."""
 
@@ -58,6 +75,18 @@ class Check(Element):
     """The unit of its values, where the kind does not say."""
     bands: Bands = Bands()
     """From which value on it is worth a warning or critical."""
+    statistic: Statistic = "last"
+    """What of the values of several looks is judged, instead of the last alone."""
+    over: Duration | None = None
+    """The time whose looks are taken together."""
+    at_least: Whole = Field(default=1, ge=1, le=100_000)
+    """How many looks with a value there must be in that time; with fewer there is no data."""
+    depends_on: tuple[CheckId, ...] = ()
+    """Checks whose failure explains that of this one, which then pages nobody."""
+    active: HoursId | None = None
+    """The hours in which it looks; always, if left out."""
+    flapping: Flapping = Flapping()
+    """When its state changes too often to be believed."""
     spec: SerializeAsAny[BaseModel]
     """The fields of its kind."""
 

@@ -21,7 +21,6 @@ from opsbook.book.texts import Text
 
 EVERY_LABEL: Final = "..."
 """In `group_by`: by every label, so that each alert is a group of its own."""
-MOST_ROUTES_DEEP: Final = 20
 
 As = Literal["incident", "notify"]
 
@@ -30,6 +29,10 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+# A matcher is at most 4,000 characters long; see `matchers`.
+LabelText = Annotated[str, Field(min_length=1, max_length=200)]
+ValueText = Annotated[Argument, Field(max_length=2_000)]
+Labels = Mapping[LabelText, ValueText]
 SeveralTimes = Annotated[tuple[TimesId, ...], BeforeValidator(_listed)]
 
 
@@ -79,7 +82,7 @@ class Route(Part):
     `active` and `mute`, which are its own.
     """
 
-    match: Mapping[str, Argument] = Field(default_factory=dict)
+    match: Labels = Field(default_factory=dict)
     """Labels that an alert must carry, such as {severity: P1}; all alerts, if left out."""
     matchers: tuple[MatcherText, ...] = Field(default=(), max_length=MOST_MATCHERS)
     """Further conditions on labels, such as 'service=~"api|shop"' or 'team!="web"'."""
@@ -117,11 +120,11 @@ class Inhibition(Named):
 
     title: Text | None = None
     """Why."""
-    while_: Mapping[str, Argument] = Field(default_factory=dict, alias="while")
+    while_: Labels = Field(default_factory=dict, alias="while")
     """Labels of the alert that fires."""
     while_matchers: tuple[MatcherText, ...] = Field(default=(), max_length=MOST_MATCHERS)
     """Further conditions on the alert that fires."""
-    mutes: Mapping[str, Argument] = Field(default_factory=dict)
+    mutes: Labels = Field(default_factory=dict)
     """Labels of the alerts that are kept quiet."""
     mutes_matchers: tuple[MatcherText, ...] = Field(default=(), max_length=MOST_MATCHERS)
     """Further conditions on the alerts that are kept quiet."""

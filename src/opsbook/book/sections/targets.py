@@ -11,7 +11,7 @@ from opsbook.book.fields import Part
 from opsbook.book.sections.elements import Element
 from opsbook.book.sections.webhooks import HEADER_FORM, SECRET_FORM
 
-TargetKind = Literal["command", "postgresql", "sqlite", "prometheus", "http"]
+TargetKind = Literal["command", "postgresql", "sqlite", "prometheus", "http", "redis"]
 Executor = Literal["local"]
 """Where processes of steps can run; `opsbook.runs.executors` has one entry for each."""
 
@@ -44,9 +44,9 @@ class Credential(Part):
     headers: Mapping[Header, SecretText] = Field(default_factory=dict)
     """Headers of each request, for http and prometheus."""
     user: str | None = Field(default=None, pattern=USER_FORM)
-    """The role to connect as, for postgresql."""
+    """The role to connect as, for postgresql, or the user, for redis."""
     password: SecretText | None = None
-    """Its password, for postgresql."""
+    """Its password, for postgresql and redis."""
 
     def references(self) -> Iterator[str]:
         """Every secret that it refers to."""

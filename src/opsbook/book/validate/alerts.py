@@ -1,4 +1,4 @@
-"""Checks, rules and routing: bands that can be compared, labels that an alert has."""
+"""Checks and rules: bands that can be compared, labels that an alert has."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import re
 from collections.abc import Iterator
 
 from opsbook.base.quantities import format_duration
-from opsbook.book import walk
-from opsbook.book.matchers import Matchers
+from opsbook.book.matchers import Matchers, clash
 from opsbook.book.positions import Path
 from opsbook.book.problems import Problem
 from opsbook.book.sections.alerts import LABEL_NAME, OWN_LABELS, Rule
-from opsbook.book.sections.routing import EVERY_LABEL, Inhibition, Route
+from opsbook.book.sections.checks import Check, Flapping
 from opsbook.book.validate.bands import fits, misfit
+from opsbook.book.validate.calendar import ring
+from opsbook.book.validate.measures import measures
 from opsbook.book.validate.starting import filled
 from opsbook.book.validate.whole import Whole
 
 
 def checks(whole: Whole) -> Iterator[Problem]:
-    """Looks do not pile up, and bands are in a unit that the values can be compared with."""
+    """Looks do not pile up, bands can be compared, what is taken together can be seen together."""
+    depends = {id: check.depends_on for id, check in whole.sections.checks.items()}
+    told_of: set[str] = set()
     for id, check in whole.sections.checks.items():
         path: Path = ("checks", id)
         if not check.every:
@@ -34,6 +37,68 @@ def checks(whole: Whole) -> Iterator[Problem]:
             band = getattr(check.bands, name)
             if band is not None and not fits(check, band):
                 yield whole.problem((*path, "bands", name), *misfit(check, band))
+        yield from _statistic(whole, path, check)
+        yield from _flapping(whole, path, check.flapping)
+        if id not in told_of and (way := ring(id, depends)):
+            told_of.update(way)
+            told = f"waits for itself: {' → '.join(way)}"
+            remedy = "take one of them out of depends_on:"
+            yield whole.at_key((*path, "depends_on"), told, remedy)
+    yield from _kept(whole)
+
+
+def _statistic(whole: Whole, path: Path, check: Check) -> Iterator[Problem]:
+    """A statistic says over which time, and enough looks fall into it, all of them still kept."""
+    if check.statistic == "last" or check.over is None:
+        for name in ("over", "at_least"):
+            if check.statistic == "last" and name in check.model_fields_set:
+                told = "means nothing for the last look alone"
+                remedy = f"add statistic:, such as p95, or remove {name}:"
+                yield whole.at_key((*path, name), told, remedy)
+        if check.statistic != "last":
+            told = f"does not say of which looks it is the {check.statistic}"
+            yield whole.at_key((*path, "statistic"), told, "add over: with a time such as 5m")
+        return
+    if not check.every:
+        return
+    every, over = format_duration(check.every), format_duration(check.over)
+    most = -(-check.over // check.every)
+    if most < 2:
+        told = f"no two looks fall into {over}, of one every {every}"
+        yield whole.problem((*path, "over"), told, "write a longer time, or lower every:")
+    elif check.at_least > most:
+        told = f"{check.at_least} looks never fall into {over}, of one every {every}"
+        remedy = f"write {most} or less, or a longer time in over:"
+        yield whole.problem((*path, "at_least"), told, remedy)
+    kept = whole.sections.retention.observations
+    if check.over > kept:
+        told = f"looks are kept for {format_duration(kept)}, which is shorter"
+        remedy = "write a shorter time, or raise observations: under retention:"
+        yield whole.problem((*path, "over"), told, remedy)
+
+
+def _flapping(whole: Whole, path: Path, flapping: Flapping) -> Iterator[Problem]:
+    """Both ends are shares of all changes, and it ends below where it begins."""
+    for name in ("high", "low"):
+        share = getattr(flapping, name)
+        if share.unit != "%" or not 0 <= share.value <= 100:
+            told = f"{share} is no share of all changes"
+            yield whole.problem((*path, "flapping", name), told, "write a percentage such as 50%")
+            return
+    if flapping.low.value > flapping.high.value:
+        told = f"it would be steady at {flapping.low} and flapping at {flapping.high}"
+        yield whole.problem((*path, "flapping"), told, "let low: be at most high:")
+
+
+def _kept(whole: Whole) -> Iterator[Problem]:
+    """What is put together more coarsely is kept longer, or a chart would have a hole."""
+    kept = whole.sections.retention
+    for finer, coarser in (("observations", "rollups_5m"), ("rollups_5m", "rollups_1h")):
+        if coarser in kept.model_fields_set and getattr(kept, coarser) < getattr(kept, finer):
+            longer = format_duration(getattr(kept, finer))
+            told = f"is shorter than the {longer} of {finer}:, so that charts would have a hole"
+            remedy = f"write {longer} or more, or lower {finer}:"
+            yield whole.problem(("retention", coarser), told, remedy)
 
 
 def rules(whole: Whole) -> Iterator[Problem]:
@@ -41,10 +106,8 @@ def rules(whole: Whole) -> Iterator[Problem]:
     for id, rule in whole.sections.rules.items():
         path: Path = ("rules", id)
         yield from _origin(whole, path, rule)
+        yield from measures(whole, path, rule)
         check = whole.sections.checks.get(rule.check or "")
-        band = rule.when.band if rule.when is not None else None
-        if check is not None and band is not None and not fits(check, band):
-            yield whole.problem((*path, "when"), *misfit(check, band))
         for label in rule.labels:
             if label in OWN_LABELS:
                 told = f"every alert already has the label {label!r}"
@@ -75,76 +138,22 @@ def _origin(whole: Whole, path: Path, rule: Rule) -> Iterator[Problem]:
     if rule.check is not None and rule.when is None:
         told = "does not say when it fires"
         yield whole.at_key((*path, "check"), told, "add when: warning, critical, nodata or a band")
-    for name, wanted in (("when", "check"), ("every", "promql"), ("intake", "received")):
-        if getattr(rule, name) is not None and not ways[wanted]:
+    needs = {
+        "when": "check", "traffic": "check", "every": "promql", "tests": "promql",
+        "intake": "received",
+    }  # fmt: skip
+    for name, wanted in needs.items():
+        if getattr(rule, name) not in (None, ()) and not ways[wanted]:
             told = f"means nothing without {wanted}:"
             yield whole.at_key((*path, name), told, f"add {wanted}:, or remove {name}:")
     if rule.received and not all_needed(rule.received):
         told = "every one of these matchers takes an alert without that label: it takes all alerts"
         yield whole.at_key((*path, "received"), told, "add one that wants a value")
+    if (both := clash(rule.received)) is not None:
+        told = f"no alert is both {both[0]} and {both[1]}"
+        yield whole.at_key((*path, "received"), told, "take one of them out")
 
 
 def all_needed(matchers: Matchers) -> bool:
     """Whether at least one matcher refuses an alert without labels."""
     return any(not one.takes_empty for one in matchers)
-
-
-def routes(whole: Whole) -> Iterator[Problem]:
-    """The route that everything falls through to tells somebody."""
-    routing = whole.sections.routing
-    if routing is not None and not routing.to and routing.receiver is None:
-        told = "an alert that no route matches would be told to nobody"
-        yield whole.at_key(("routing",), told, "add to: with a person, a team or a channel")
-    for name in ("match", "matchers", "active", "mute", "goes_on"):
-        if routing is not None and getattr(routing, name):
-            key = "continue" if name == "goes_on" else name
-            told = "the outermost route takes every alert, always"
-            yield whole.at_key(("routing", key), told, f"move {key}: into one of its routes")
-    for path, route in walk.parts(whole.sections, Route):
-        if route.receiver is not None and (route.to or route.as_ is not None):
-            told = "names a receiver, which says already who is told and how"
-            yield whole.at_key((*path, "receiver"), told, "remove to: and as:, or receiver:")
-        if route.group_by is not None:
-            yield from _grouping(whole, (*path, "group_by"), route.group_by)
-        for name in ("group_interval", "repeat_interval"):
-            if getattr(route, name) is not None and not getattr(route, name):
-                told = "would tell without a pause"
-                yield whole.problem((*path, name), told, "write a time such as 5m")
-
-
-def _grouping(whole: Whole, path: Path, labels: tuple[str, ...]) -> Iterator[Problem]:
-    if EVERY_LABEL in labels and len(labels) > 1:
-        told = '"..." is every label already'
-        yield whole.at_key(path, told, 'write ["..."] alone, or the labels without it')
-    for label in sorted({one for one in labels if labels.count(one) > 1}):
-        yield whole.at_key(path, f"names the label {label!r} twice", "remove one of them")
-
-
-def inhibitions(whole: Whole) -> Iterator[Problem]:
-    """An inhibition says which alert silences which, in both directions wholly."""
-    for path, one in walk.parts(whole.sections, Inhibition):
-        if not one.sources:
-            told = "does not say which alert keeps others quiet"
-            yield whole.at_key(path, told, "add while: with labels of the alert that fires")
-        if not one.targets:
-            told = "does not say which alerts are kept quiet"
-            yield whole.at_key(path, told, "add mutes: with labels of those alerts")
-
-
-def listeners(whole: Whole) -> Iterator[Problem]:
-    """Whoever is named as not told of an end is told at all; a webhook is one for alerts."""
-    sections = whole.sections
-    named: list[tuple[Path, tuple[str, ...]]] = []
-    for id, receiver in sections.receivers.items():
-        path: Path = ("receivers", id)
-        named.append((path, receiver.to))
-        for listener in sorted(set(receiver.only_firing) - set(receiver.to)):
-            told = f"{listener!r} is not among those who are told"
-            yield whole.at_key((*path, "only_firing"), told, "add it to to:, or remove it here")
-    named += [(path, route.to) for path, route in walk.parts(sections, Route)]
-    for path, listening in named:
-        for listener in listening:
-            hook = sections.webhooks.get(listener)
-            if hook is not None and "alerts" not in hook.events:
-                told = f"the webhook {listener!r} is not one that is told of alerts"
-                yield whole.at_key((*path, "to"), told, "add alerts to its events:")

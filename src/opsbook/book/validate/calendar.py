@@ -85,8 +85,8 @@ def services(whole: Whole) -> Iterator[Problem]:
     """Dependencies lead somewhere; an endpoint says where it is."""
     sections = whole.sections.services
     for id, service in sections.items():
-        if ring := _ring(id, {name: one.depends_on for name, one in sections.items()}):
-            told = f"depends on itself: {' → '.join(ring)}"
+        if way := ring(id, {name: one.depends_on for name, one in sections.items()}):
+            told = f"depends on itself: {' → '.join(way)}"
             remedy = "take one of them out of depends_on:"
             yield whole.at_key(("services", id, "depends_on"), told, remedy)
         for name, endpoint in service.endpoints.items():
@@ -96,8 +96,8 @@ def services(whole: Whole) -> Iterator[Problem]:
                 yield whole.at_key(path, told, "write either url:, or host: and port:")
 
 
-def _ring(start: str, depends: dict[str, tuple[str, ...]]) -> list[str]:
-    """The way from a service back to itself, or nothing; each service is looked at once."""
+def ring(start: str, depends: dict[str, tuple[str, ...]]) -> list[str]:
+    """The way from an element back to itself, or nothing; each element is looked at once."""
     came_from: dict[str, str] = {}
     waiting = [start]
     while waiting:

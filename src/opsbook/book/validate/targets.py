@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
-from opsbook.book import postgres, queries
+from opsbook.book import postgres, queries, redis
 from opsbook.book.positions import Path
 from opsbook.book.problems import Problem, suggestion
 from opsbook.book.runbook import Runbook, Step
@@ -15,6 +15,17 @@ from opsbook.book.validate.whole import Whole
 
 OWN: Final = re.compile(r"PATH|HOME|LANG|TZ|OPSBOOK_.*")
 """Variables that every step gets from Opsbook, whatever its target says."""
+
+ADDRESSES: Final[Mapping[str, Callable[[str], object]]] = {
+    "postgresql": postgres.address,
+    "redis": redis.address,
+    "http": queries.http.base,
+    "prometheus": queries.http.base,
+}
+"""What has an address, and what reads it."""
+
+SIGNED_IN: Final = frozenset({"postgresql", "redis"})
+"""What lets in with a user and a password."""
 
 
 def targets(whole: Whole) -> Iterator[Problem]:
@@ -29,7 +40,7 @@ def targets(whole: Whole) -> Iterator[Problem]:
 
 
 def _place(whole: Whole, path: Path, target: Target) -> Iterator[Problem]:
-    for name, kinds in (("url", {"postgresql", *WEB}), ("path", {"sqlite"})):
+    for name, kinds in (("url", {*ADDRESSES}), ("path", {"sqlite"})):
         said = getattr(target, name) is not None
         if said and target.kind not in kinds:
             told = f"a target of kind {target.kind} has no {name}"
@@ -38,10 +49,10 @@ def _place(whole: Whole, path: Path, target: Target) -> Iterator[Problem]:
         elif not said and target.kind in kinds:
             remedy = f"add {name}:"
             yield whole.at_key(path, f"does not say where it is, which {target.kind} needs", remedy)
-    if target.url is None or target.kind not in {"postgresql", *WEB}:
+    if target.url is None or target.kind not in ADDRESSES:
         return
     try:
-        (postgres.address if target.kind == "postgresql" else queries.http.base)(target.url)
+        ADDRESSES[target.kind](target.url)
     except ValueError as error:
         message, _, remedy = str(error).partition("; ")
         yield whole.problem((*path, "url"), message, remedy)
@@ -62,7 +73,7 @@ def _credential(
     for name in sorted(credential.environment.keys() & credential.files.keys()):
         told = "is a variable of environment: as well"
         yield whole.at_key((*path, "files", name), told, "remove one of the two")
-    for name, kinds in (("headers", WEB), ("user", {"postgresql"}), ("password", {"postgresql"})):
+    for name, kinds in (("headers", WEB), ("user", SIGNED_IN), ("password", SIGNED_IN)):
         if getattr(credential, name) and target.kind not in kinds:
             told = f"means nothing for a target of kind {target.kind}"
             remedy = f"remove it; it belongs to {', '.join(sorted(kinds))}"
@@ -104,6 +115,37 @@ def _named(whole: Whole, runbook: Runbook, step: Step, name: str) -> Iterator[Pr
     for variable in sorted(hidden & runbook.params.keys()):
         told = f"{name} sets {variable} itself, and the parameter of that name would be hidden"
         yield whole.at_step(runbook, step, told, "give the parameter another name", "on")
+
+
+def checks(whole: Whole) -> Iterator[Problem]:
+    """What a check asks is of a kind that it can ask, and lets it in.
+
+    Which kinds these are the model of the check's kind says: a property ``target_kinds``, and
+    ``target_variable`` where programs find what they need in a variable of the target.
+    """
+    for id, check in whole.sections.checks.items():
+        name = getattr(check.spec, "on", None)
+        target = whole.sections.targets.get(name) if isinstance(name, str) else None
+        if target is None:
+            continue
+        path: Path = ("checks", id, "on")
+        fitting: frozenset[str] = getattr(check.spec, "target_kinds", frozenset())
+        variable: str | None = getattr(check.spec, "target_variable", None)
+        if fitting and target.kind not in fitting:
+            told = f"a check of kind {check.kind} cannot ask {name}, which is of kind {target.kind}"
+            yield whole.problem(path, told, f"name a target of kind {_or(fitting)}")
+        elif variable and variable not in target.environment | files_of(target):
+            told = f"{name} does not say where its {variable} is, which this check reads"
+            yield whole.problem(path, told, "add it to the target, in files: under read:")
+
+
+def files_of(target: Target) -> Mapping[str, str]:
+    """The files that whoever reads gets, by their variables."""
+    return target.read.files if target.read is not None else {}
+
+
+def _or(kinds: Iterable[str]) -> str:
+    return " or ".join(sorted(kinds))
 
 
 def _variables(credential: Credential | None) -> set[str]:

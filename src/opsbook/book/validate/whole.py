@@ -47,8 +47,14 @@ class Whole:
 
     @functools.cached_property
     def marked(self) -> list[walk.Found]:
-        """Every value of the sections that names something."""
-        return walk.marked(self.sections)
+        """Every value of the sections that names something, fields of a check's kind included.
+
+        What a kind's fields are no type of ours says; they stand in the book beside the others.
+        """
+        found = walk.marked(self.sections)
+        for id, check in self.sections.checks.items():
+            found += walk.marked(check.spec, ("checks", id))
+        return found
 
     def problem(self, path: Path, message: str, remedy: str = "") -> Problem:
         mark = self.positions.value(path) or Mark("book.yaml", 1, 1)

@@ -9,15 +9,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from opsbook.checks.kind import Kind
-from opsbook.checks.kinds import file, host, http, log, tcp, tls
+from opsbook.checks.kinds import (
+    command,
+    dns,
+    file,
+    gpu,
+    heartbeat,
+    host,
+    http,
+    icmp,
+    log,
+    process,
+    promql,
+    redis,
+    sql,
+    tcp,
+    tls,
+)
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
+        command.KIND,
+        dns.KIND,
         file.KIND,
+        gpu.KIND,
+        heartbeat.KIND,
         host.KIND,
         http.KIND,
+        icmp.KIND,
         log.KIND,
+        process.KIND,
+        promql.KIND,
+        redis.KIND,
+        sql.KIND,
         tcp.KIND,
         tls.KIND,
     )

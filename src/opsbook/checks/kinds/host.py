@@ -1,36 +1,44 @@
 """``host``: how full and how busy is the machine Opsbook runs on?
 
 ``disk`` is the percentage that ``df`` counts: used of what an ordinary user could use, so that the
-blocks kept for root do not hide a disk that is full for everybody else. ``memory`` is what is not
+blocks kept for root do not hide a disk that is full for everybody else. ``inodes`` is the
+percentage of file entries in use: a disk can be full with space left. ``memory`` is what is not
 available (`MemAvailable`: the kernel's own estimate, caches that can be given up not counted).
-``load`` is the one-minute load average for each core: 1.0 means every core is busy. ``inodes`` is
-the percentage of file entries in use: a disk can be full with space left.
+``swap`` is what is in use of it; a machine without any uses none. ``load`` is the load average for
+each core: 1.0 means every core is busy. ``cpu`` is how busy the cores were since the look before
+(see `opsbook.checks.cores`); the first look has none before it and watches for a moment.
 
-In a container with a memory limit below the machine's memory, the limit is what runs out, and is
-what is measured. The load average is always the whole machine's, as are the cores it is divided by.
+In a container with a limit below the machine's (memory, swap, cpu), the limit is what runs out, and
+is what is measured. The load average is always the whole machine's, as are the cores it is divided
+by.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from opsbook.base.quantities import format_quantity
 from opsbook.book.fields import Part
+from opsbook.checks import cores
 from opsbook.checks.fields import AbsolutePath
 from opsbook.checks.kind import Context, Kind
 from opsbook.checks.model import CannotLook, Reading
 
 PROC = Path("/proc")
 CGROUP = Path("/sys/fs/cgroup")
+Average = Literal["1m", "5m", "15m"]
+_AVERAGES: Final[tuple[Average, ...]] = ("1m", "5m", "15m")
 
 
 class Host(Part):
     """What to measure; `path` is a folder on the disk that is meant (disk and inodes)."""
 
-    metric: Literal["disk", "memory", "load", "inodes"]
+    metric: Literal["cpu", "disk", "inodes", "load", "memory", "swap"]
     path: AbsolutePath = "/"
+    average: Average = "1m"
 
     @property
     def value_unit(self) -> str:
@@ -40,11 +48,39 @@ class Host(Part):
 
 async def observe(spec: Host, context: Context) -> Reading:
     """Ask the kernel; on a thread, since a dead mount may never answer."""
+    if spec.metric == "cpu":
+        return await busy(context)
     return await context.blocking(lambda: measured(spec))
 
 
+async def busy(context: Context) -> Reading:
+    """Compare with what the look before has read; the first of them waits for something to compare.
+
+    Raises:
+        CannotLook: the counters do not move, or the kernel has none.
+    """
+    before: cores.Sample | None = context.memory.get("cpu")
+    for pause in (0.0, min(1.0, context.timeout.total_seconds() / 3)):
+        if pause:
+            await asyncio.sleep(pause)
+        now = await context.blocking(_sample)
+        context.memory["cpu"] = now
+        reading = cores.between(before, now) if before is not None else None
+        if reading is not None:
+            return reading
+        before = now
+    raise CannotLook("the processors' times did not move; give the check a longer timeout")
+
+
+def _sample() -> cores.Sample:
+    try:
+        return cores.sample(PROC, CGROUP, os.cpu_count() or 1)
+    except OSError as error:
+        raise CannotLook(f"{error.filename}: {error.strerror or error}") from None
+
+
 def measured(spec: Host) -> Reading:
-    """Return the reading.
+    """Return the reading of everything that one moment shows.
 
     Raises:
         CannotLook: the kernel does not say (another system than Linux, no such folder).
@@ -55,10 +91,12 @@ def measured(spec: Host) -> Reading:
                 return disk(spec.path)
             case "inodes":
                 return inodes(spec.path)
-            case "memory":
-                return memory(PROC, CGROUP)
+            case "swap":
+                return swap(PROC, CGROUP)
             case "load":
-                return load(PROC, os.cpu_count() or 1)
+                return load(PROC, os.cpu_count() or 1, spec.average)
+            case _:
+                return memory(PROC, CGROUP)
     except OSError as error:
         where = error.filename or spec.path
         raise CannotLook(f"{where}: {error.strerror or error}") from None
@@ -85,11 +123,7 @@ def inodes(path: str) -> Reading:
 
 def memory(proc: Path, cgroup: Path) -> Reading:
     """Memory in use, in percent of the machine's, or of the container's limit when smaller."""
-    facts = _table(proc / "meminfo")
-    try:
-        total, available = facts["MemTotal:"] * 1024, facts["MemAvailable:"] * 1024
-    except KeyError as error:
-        raise CannotLook(f"{proc / 'meminfo'} has no {error.args[0]}") from None
+    total, available = _facts(proc, "MemTotal:", "MemAvailable:")
     limited = _limited(cgroup)
     if limited is None or limited[0] >= total:
         share = 100 * (total - available) / total
@@ -99,11 +133,37 @@ def memory(proc: Path, cgroup: Path) -> Reading:
     return Reading(100 * used / limit, "%", f"{free} of the container's {_bytes(limit)} available")
 
 
-def load(proc: Path, cores: int) -> Reading:
-    """The one-minute load average for each core."""
+def swap(proc: Path, cgroup: Path) -> Reading:
+    """Swap in use, in percent of the machine's, or of the container's limit when smaller."""
+    total, free = _facts(proc, "SwapTotal:", "SwapFree:")
+    try:
+        limit = int((cgroup / "memory.swap.max").read_text())
+        used = int((cgroup / "memory.swap.current").read_text())
+    except (OSError, ValueError):  # no such file, or "max"
+        limit, used = total, total - free
+    whose = "the container's " if limit < total else ""
+    if limit >= total:
+        limit, used = total, total - free
+    if not limit:
+        return Reading(0.0, "%", f"there is no swap{' for the container' if whose else ''}")
+    share = 100 * used / limit
+    return Reading(share, "%", f"{_bytes(max(0, limit - used))} of {whose}{_bytes(limit)} free")
+
+
+def load(proc: Path, count: int, average: Average = "1m") -> Reading:
+    """A load average for each core."""
     words = (proc / "loadavg").read_text().split()
-    told = f"load {', '.join(words[:3])} on {cores} core{'s' if cores > 1 else ''}"
-    return Reading(float(words[0]) / cores, "", told)
+    told = f"load {', '.join(words[:3])} on {count} core{'s' if count > 1 else ''}"
+    return Reading(float(words[_AVERAGES.index(average)]) / count, "", told)
+
+
+def _facts(proc: Path, *names: str) -> list[int]:
+    """Numbers of /proc/meminfo, in bytes."""
+    found = _table(proc / "meminfo")
+    for name in names:
+        if name not in found:
+            raise CannotLook(f"{proc / 'meminfo'} has no {name}")
+    return [found[name] * 1024 for name in names]
 
 
 def _limited(cgroup: Path) -> tuple[int, int] | None:

@@ -1,4 +1,8 @@
-"""``log``: how many lines of a file matched a pattern during the last while?
+"""``log``: how many lines matched a pattern during the last while?
+
+`source` says where the lines are: a ``file``, the system's journal (``journald``), or a store that
+counts them itself (``loki``, ``elasticsearch``); see `opsbook.checks.journal` and
+`opsbook.checks.logstores`. What follows is about files.
 
 What is counted is what was *appended* during the window. Times written in the lines are not read:
 there is no end to the ways programs write them, and a clock in a log is somebody else's. Each look
@@ -22,52 +26,146 @@ Python for each line that matched and none for those that did not.
 from __future__ import annotations
 
 import os
-import re
-import stat
 import threading
 import weakref
 from collections import deque
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
 
-from opsbook.book.fields import Duration, Part, Regex, regular
-from opsbook.checks.fields import AbsolutePath
+from pydantic import Field, model_validator
+
+from opsbook.base.quantities import format_duration
+from opsbook.book.fields import Duration, Part
+from opsbook.checks import logstores, own, patterns
+from opsbook.checks.fields import AbsolutePath, WebAddress, complaint
+from opsbook.checks.headers import Headers, references, resolved
+from opsbook.checks.journal import Journal
 from opsbook.checks.kind import Context, Kind
 from opsbook.checks.model import CannotLook, Reading
 
 MOST_BYTES = 32 * 1024 * 1024
 PIECE = 256 * 1024
-"""How much is searched at once; other threads wait that long, and a line is cut that is longer."""
+"""How much is searched at once; a line is cut that is longer."""
+
+Source = Literal["file", "journald", "loki", "elasticsearch"]
+NEEDS: Final[dict[Source, tuple[str, ...]]] = {
+    "file": ("path", "pattern"),
+    "journald": (),
+    "loki": ("url", "query"),
+    "elasticsearch": ("url", "query", "index"),
+}
+TAKES: Final[dict[Source, tuple[str, ...]]] = {
+    "file": (),
+    "journald": ("units", "identifiers", "priority", "pattern"),
+    "loki": ("headers", "verify"),
+    "elasticsearch": ("headers", "verify", "time_field"),
+}
+COMMON: Final = frozenset({"source", "window", "ref"})
+Unit = Annotated[str, Field(pattern=r"^[A-Za-z0-9@:._\\*?-]{1,255}$")]
 
 
 class Log(Part):
-    """A file, a pattern (Python's `re`; ``^`` and ``$`` are a line's) and a window of time."""
+    """Where lines are, which of them count, and for how long."""
 
-    path: AbsolutePath
-    pattern: Regex
+    source: Source = "file"
+    path: AbsolutePath | None = None
+    pattern: patterns.Pattern | None = None
     window: Duration = timedelta(minutes=5)
+    units: tuple[Unit, ...] = ()
+    identifiers: tuple[Unit, ...] = ()
+    priority: (
+        Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"] | None
+    ) = None
+    url: WebAddress | None = None
+    query: str | None = Field(default=None, min_length=1, max_length=4_000)
+    index: str | None = Field(default=None, pattern=r"^[a-z0-9*.][a-z0-9*._,-]{0,254}$")
+    time_field: str = Field(default="@timestamp", pattern=r"^[\w@.-]{1,200}$")
+    headers: Headers = Field(default_factory=dict)
+    verify: bool = True
 
     @property
     def value_unit(self) -> str:
         """A plain number of lines."""
         return ""
 
+    def references(self) -> Iterator[str]:
+        """The secrets that it refers to."""
+        yield from references(self.headers)
+
+    @model_validator(mode="after")
+    def _fits_the_source(self) -> Self:
+        fitting = {*NEEDS[self.source], *TAKES[self.source], *COMMON}
+        missing = [name for name in NEEDS[self.source] if getattr(self, name) is None]
+        foreign = sorted(self.model_fields_set - fitting)
+        if missing:
+            raise complaint(
+                f"a log check of source {self.source} needs {_keys(missing)}; write "
+                f"{'it' if len(missing) == 1 else 'them'}, or name another source:"
+            )
+        if foreign:
+            raise complaint(
+                f"{_keys(foreign)} mean{'s' if len(foreign) == 1 else ''} nothing for the source "
+                f"{self.source}; leave {'it' if len(foreign) == 1 else 'them'} out"
+            )
+        if self.window < timedelta(seconds=1):
+            raise complaint("a window is a second or longer; write a time such as 5m")
+        return self
+
+
+def _keys(names: list[str]) -> str:
+    return " and ".join(f"{name}:" for name in names)
+
 
 async def observe(spec: Log, context: Context) -> Reading:
+    """Ask the source."""
+    match spec.source:
+        case "file":
+            return await _file(spec, context)
+        case "journald":
+            return await _journal(spec, context)
+    sent = await context.blocking(lambda: resolved(spec.headers))
+    url, query = spec.url or "", spec.query or ""
+    if spec.source == "loki":
+        count = await logstores.loki(context, url, query, spec.window, sent, verify=spec.verify)
+    else:
+        count = await logstores.elasticsearch(
+            context, url, spec.index or "", query, spec.time_field, spec.window, sent,
+            verify=spec.verify,
+        )  # fmt: skip
+    lines = f"{count:,.0f} line{'' if count == 1 else 's'}"
+    return Reading(count, "", f"{lines} in the last {format_duration(spec.window)}")
+
+
+async def _file(spec: Log, context: Context) -> Reading:
     """Read on from where the look before ended; on a thread."""
     if "follower" not in context.memory:
-        context.memory["follower"] = Follower(spec.path, spec.pattern, context.now)
+        data = own.data_of(context)
+        context.memory["follower"] = Follower(
+            spec.path or "", spec.pattern or "", context.now, data
+        )
     follower: Follower = context.memory["follower"]
     return await context.blocking(lambda: follower.look(context.now, spec.window))
+
+
+async def _journal(spec: Log, context: Context) -> Reading:
+    if "journal" not in context.memory:
+        context.memory["journal"] = Journal(
+            spec.units, spec.identifiers, spec.priority, spec.pattern or ""
+        )
+    journal: Journal = context.memory["journal"]
+    return await journal.look(context, spec.window)
 
 
 class Follower:
     """One file, how far it has been read, and what was found when."""
 
-    def __init__(self, path: str, pattern: str, now: datetime) -> None:
+    def __init__(self, path: str, pattern: str, now: datetime, data: Path | None = None) -> None:
         self.path = path
         self.began = now
-        self._pattern = regular(pattern, re.MULTILINE)
+        self._data = data
+        self._pattern = patterns.compiled(pattern, lines=True)
         self._open: _Open | None = None
         self._looked = False
         self._found: deque[tuple[datetime, int]] = deque()
@@ -97,7 +195,7 @@ class Follower:
         self._looked = True
         count = passed_over = 0
         try:
-            after = _opened(self.path)
+            after = _Open(own.opened(self.path, self._data))
         except CannotLook:
             if before is not None:  # moved away, and no new one yet: its last lines still count
                 count, passed_over = self._count(before, last=True)
@@ -128,12 +226,12 @@ class Follower:
         return sum(matching_lines(self._pattern, text) for text in file.pieces(last)), skipped
 
 
-def matching_lines(pattern: re.Pattern[str], text: str) -> int:
+def matching_lines(pattern: Any, text: bytes) -> int:
     """Return how many lines of `text` have a match; a match over several lines counts as one."""
     count, at = 0, 0
     while at < len(text) and (match := pattern.search(text, at)) is not None:
         count += 1
-        at = text.find("\n", max(match.start(), match.end() - 1)) + 1 or len(text)
+        at = text.find(b"\n", max(match.start(), match.end() - 1)) + 1 or len(text)
     return count
 
 
@@ -144,14 +242,13 @@ class _Open:
         self._handle = handle
         self.close = weakref.finalize(self, os.close, handle)
         found = os.fstat(handle)
-        self.regular = stat.S_ISREG(found.st_mode)
         self.inode = (found.st_dev, found.st_ino)
         self.at = 0
 
     def size(self) -> int:
         return os.fstat(self._handle).st_size
 
-    def pieces(self, last: bool) -> Iterator[str]:
+    def pieces(self, last: bool) -> Iterator[bytes]:
         """Whole lines from `at` to the end, in pieces.
 
         A line that has not ended waits for the next look, unless it fills a piece or this is the
@@ -166,18 +263,7 @@ class _Open:
             if not whole:
                 return
             self.at += whole
-            yield piece[:whole].decode("utf-8", "replace")
-
-
-def _opened(path: str) -> _Open:
-    try:  # without O_NONBLOCK, a pipe in the file's place would hold the thread
-        file = _Open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
-    except OSError as error:
-        raise CannotLook(f"{path}: {error.strerror}") from None
-    if not file.regular:
-        file.close()
-        raise CannotLook(f"{path} is no regular file")
-    return file
+            yield patterns.encoded(piece[:whole])
 
 
 KIND = Kind("log", Log, observe)

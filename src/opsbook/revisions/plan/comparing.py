@@ -11,6 +11,7 @@ from opsbook.revisions.plan import (
     approvals,
     authority,
     clocks,
+    doors,
     duty,
     elements,
     gates,
@@ -18,6 +19,7 @@ from opsbook.revisions.plan import (
     runbooks,
     schedules,
     targets,
+    telling,
     watching,
 )
 from opsbook.revisions.plan.model import Change, Plan
@@ -28,8 +30,8 @@ Calculator = Callable[[Pair], Iterator[Change]]
 
 CALCULATORS: tuple[Calculator, ...] = (
     authority.changes, approvals.changes, gates.changes, targets.changes, quiet.changes,
-    duty.changes, clocks.changes, alerting.changes, watching.changes, schedules.changes,
-    runbooks.changes,
+    telling.changes, duty.changes, clocks.changes, alerting.changes, doors.changes,
+    watching.changes, schedules.changes, runbooks.changes,
 )  # fmt: skip
 """In the order in which their changes are told within each of the three parts of a plan."""
 

@@ -17,7 +17,13 @@ def N_(sentence: str) -> str:  # noqa: N802  gettext's own name for it
     return sentence
 
 
-WORDS: Final = frozenset({N_("nobody"), N_("whoever has runs:write"), N_("never")})
+NOBODY: Final = N_("nobody")
+PAGED: Final = N_("those whom the severity pages")
+ALONE: Final = N_("each alone")
+TOGETHER: Final = N_("all in one")
+WORDS: Final = frozenset(
+    {NOBODY, PAGED, ALONE, TOGETHER, N_("whoever has runs:write"), N_("never")}
+)
 """Values that are words and no names: they are translated with the sentence."""
 DAYS: Final = (
     N_("Mon"), N_("Tue"), N_("Wed"), N_("Thu"), N_("Fri"), N_("Sat"), N_("Sun"),

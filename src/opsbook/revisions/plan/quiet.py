@@ -1,14 +1,13 @@
-"""What goes quiet, and what is heard again: the whole book, routes, inhibitions."""
+"""What goes quiet, and what is heard again: the whole book, and inhibitions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from opsbook.book.matchers import Matchers
-from opsbook.book.sections.routing import Inhibition, Route
+from opsbook.book.sections.routing import Inhibition
 from opsbook.revisions.plan.model import N_, Change
 from opsbook.revisions.plan.pair import Pair
-from opsbook.revisions.plan.values import Path, dotted
+from opsbook.revisions.plan.telling import told
 
 
 def changes(pair: Pair) -> Iterator[Change]:
@@ -23,8 +22,6 @@ def changes(pair: Pair) -> Iterator[Change]:
                     "routines start.")
         )  # fmt: skip
         yield pair.tell("book", "status", template, keys=["*"], soon=True)
-    if pair.old.routing is not None and pair.new.routing is not None:
-        yield from _route(pair, pair.old.routing, pair.new.routing, ())
     for id, one in pair.added("inhibitions"):
         yield pair.tell(
             "inhibitions", id, N_("%(id)s: while %(while)s fires, %(mutes)s is kept quiet."),
@@ -49,47 +46,4 @@ def changes(pair: Pair) -> Iterator[Change]:
 
 def _labels(one: Inhibition) -> dict[str, str]:
     same = f" (={', '.join(one.equal)})" if one.equal else ""
-    return {"while": _told(one.sources), "mutes": _told(one.targets) + same}
-
-
-def _told(matchers: Matchers) -> str:
-    plain = (f"{one.name}={one.value}" if one.op == "=" else str(one) for one in matchers)
-    return " ".join(plain) or "*"
-
-
-def _route(pair: Pair, was: Route, now: Route, path: Path) -> Iterator[Change]:
-    """A route at the place where it stood, if it is for the same alerts; else the keys tell it."""
-    if was.conditions != now.conditions:
-        return
-    match = _told(now.conditions)
-
-    def tell(template: str, key: str, **values: str) -> Change:
-        at = (*path, key)
-        return pair.tell(
-            "book", "routing", template, {"match": match, **values}, keys=[dotted(at)], at=at,
-            soon=True,
-        )  # fmt: skip
-
-    if was.mute != now.mute:
-        if not now.mute:
-            template = N_("Alerts with %(match)s are no longer muted in the hours %(before)s.")
-        else:
-            template = N_("Alerts with %(match)s are muted in the hours %(after)s.")
-        yield tell(template, "mute", before=", ".join(was.mute), after=", ".join(now.mute))
-    if was.active != now.active:
-        if not now.active:
-            template = N_(
-                "Alerts with %(match)s are told always, not only in the hours %(before)s."
-            )
-        else:
-            template = N_("Alerts with %(match)s are told only in the hours %(after)s.")
-        yield tell(template, "active", before=", ".join(was.active), after=", ".join(now.active))
-    if was.as_ != now.as_:
-        template = (
-            N_("Alerts with %(match)s open no incident any more: they only tell.")
-            if now.as_ == "notify"
-            else N_("Alerts with %(match)s open an incident and page.")
-        )
-        yield tell(template, "as")
-    for n, (left, right) in enumerate(zip(was.routes, now.routes, strict=False)):
-        yield from _route(pair, left, right, (*path, "routes", n))
+    return {"while": told(one.sources), "mutes": told(one.targets) + same}

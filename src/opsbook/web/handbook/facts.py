@@ -24,7 +24,6 @@ from opsbook import calendar
 from opsbook.base.quantities import Band, Quantity
 from opsbook.book import Book, Text, walk
 from opsbook.book.assumed import Assumption
-from opsbook.book.fields import Condition
 from opsbook.book.positions import Path
 from opsbook.book.refs import Refers
 from opsbook.book.sections.about import Hours
@@ -154,8 +153,6 @@ def scalar(speech: Speech, value: Any) -> str:
             return words.length(speech, value)
         case Band():
             return words.band(value)
-        case Condition():
-            return words.condition(speech, value)
         case Quantity():
             return words.value(value.value, value.unit)
         case Contact():

@@ -29,9 +29,13 @@ GROUPS: Final[Sequence[tuple[str, Sequence[str]]]] = (
             "channels",
             "webhooks",
             "hours",
+            "time_intervals",
         ),
     ),
-    (N_("Watching"), ("checks", "rules", "routing", "inhibitions")),
+    (
+        N_("Watching"),
+        ("checks", "rules", "intakes", "routing", "receivers", "inhibitions", "heartbeats"),
+    ),
     (N_("Incidents"), ("severities", "lifecycle", "incident_kinds", "communication")),
     (N_("Routine and change"), ("runbooks", "routines", "change_kinds", "windows", "freezes")),
     (

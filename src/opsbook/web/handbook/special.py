@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from babel.dates import get_day_names, get_month_names
 from markupsafe import Markup, escape
 
 from opsbook.book import Book
+from opsbook.book.intervals import Span
+from opsbook.book.measures import Condition, Traffic
 from opsbook.book.refs import Approval, Start
 from opsbook.book.sections.capacity import Move
 from opsbook.book.sections.checks import Bands
 from opsbook.book.sections.elements import Link
 from opsbook.book.sections.models import Gate, Phase
 from opsbook.book.sections.people import EscalationLevel, Layer, Override
-from opsbook.book.sections.routing import Route
+from opsbook.book.sections.routing import Route, TimeRange
 from opsbook.book.sections.services import Workload
 from opsbook.web import words
 from opsbook.web.handbook import facts, names
@@ -96,6 +99,16 @@ def gate(reader: Reader, one: Gate) -> Markup:
     return told
 
 
+def condition(reader: Reader, one: Condition) -> Markup:
+    """``average over 10 min > 80 %``."""
+    return escape(words.condition(reader.speech, one))
+
+
+def traffic(reader: Reader, one: Traffic) -> Markup:
+    """``Requests a minute >= 50``."""
+    return reader.named(("checks",), one.check) + Markup(" {}").format(words.band(one.is_))
+
+
 def phase(reader: Reader, one: Phase) -> Markup:
     """A day's name, and below it what is done, by which runbook, and what must hold to go on."""
     speech = reader.speech
@@ -114,9 +127,11 @@ def phase(reader: Reader, one: Phase) -> Markup:
 def route(reader: Reader, one: Route) -> Markup:
     """``severity=P1: tells the platform team``, and below it the routes for some of its alerts."""
     speech = reader.speech
-    labels = ", ".join(f"{name}={value}" for name, value in one.match.items())
+    labels = ", ".join(
+        f"{each.name}={each.value}" if each.op == "=" else str(each) for each in one.conditions
+    )
     told = Markup('<b class="mono">{}</b>').format(labels or speech.say("all alerts"))
-    rest = facts.facts(reader, one, skip=facts.AROUND | {"match", "routes"})
+    rest = facts.facts(reader, one, skip=facts.AROUND | {"match", "matchers", "routes"})
     for fact in rest:
         if not fact.default:
             told += Markup(" ") + _labelled(fact.label, fact.html)
@@ -131,6 +146,31 @@ def _labelled(label: str, told: Markup) -> Markup:
 def _below(lines: Sequence[Markup]) -> Markup:
     items = Markup().join(Markup("<li>{}</li>").format(one) for one in lines)
     return Markup('<ul class="lines below">{}</ul>').format(items) if lines else Markup()
+
+
+def time_range(reader: Reader, one: TimeRange) -> Markup:
+    """``Mon–Fri 09:00-18:00``, with the days of the month, the months and the years around it."""
+    speech = reader.speech
+    weekdays = get_day_names("abbreviated", locale=speech.language)
+    months = get_month_names("wide", locale=speech.language)
+    parts = [escape(_dashed(one.years, str))]
+    parts.append(escape(_dashed(one.months, lambda month: months[month])))
+    if one.days_of_month:
+        days = escape(_dashed(one.days_of_month, str))
+        parts.append(_labelled(names.key(speech, "days_of_month"), days))
+    # Sunday is 0 in a book and 6 there.
+    parts.append(escape(_dashed(one.weekdays, lambda day: weekdays[(day - 1) % 7])))
+    parts.append(escape(", ".join(map(str, one.times))))
+    if one.timezone is not None:
+        parts.append(Markup('<span class="muted">{}</span>').format(one.timezone))
+    return Markup(" ").join(part for part in parts if part) or escape(speech.say("always"))
+
+
+def _dashed(spans: Sequence[Span], told: Callable[[int], str]) -> str:
+    return ", ".join(
+        told(span.first) if span.first == span.last else f"{told(span.first)}–{told(span.last)}"
+        for span in spans
+    )
 
 
 def level(reader: Reader, one: EscalationLevel) -> Markup:
@@ -176,8 +216,9 @@ def workload(reader: Reader, one: Workload) -> Markup:
 
 
 PHRASES: Final[Mapping[type, facts.Phrase]] = {
-    Approval: approval, Bands: bands, EscalationLevel: level, Gate: gate, Layer: layer, Link: link,
-    Move: move, Override: override, Phase: phase, Route: route, Start: start, Workload: workload,
+    Approval: approval, Bands: bands, Condition: condition, EscalationLevel: level, Gate: gate,
+    Layer: layer, Link: link, Move: move, Override: override, Phase: phase, Route: route,
+    Start: start, TimeRange: time_range, Traffic: traffic, Workload: workload,
 }  # fmt: skip
 
 

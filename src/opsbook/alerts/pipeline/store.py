@@ -1,0 +1,216 @@
+"""Named queries of the pipeline: what came in, alerts from outside, and what was told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from opsbook.alerts.pipeline.deduplicating import Entry
+from opsbook.alerts.pipeline.model import RULES, Alert
+from opsbook.alerts.tables import alert, intake, notified
+from opsbook.audit.entries import SERVER
+from opsbook.audit.tables import entry as audit_entry
+from opsbook.base.database import Transaction
+from opsbook.checks.tables import status
+
+FIRING = "firing"
+
+
+def came_in(tx: Transaction, after: int, limit: int) -> list[dict[str, Any]]:
+    """Return batches that came in behind `after`, in their order."""
+    query = sa.select(intake).where(intake.c.id > after).order_by(intake.c.id).limit(limit)
+    return tx.rows(query)
+
+
+def newest(tx: Transaction) -> int:
+    """Return the number of the newest batch there is; 0 for none."""
+    return int(tx.scalar(sa.select(sa.func.max(intake.c.id))) or 0)
+
+
+def forget_until(tx: Transaction, position: int) -> int:
+    """Delete batches that have been worked in and whose counters are written."""
+    return tx.execute(sa.delete(intake).where(intake.c.id <= position)).rowcount
+
+
+def firing(tx: Transaction) -> list[dict[str, Any]]:
+    """Return every alert that fires, of every book, in the order they began."""
+    return tx.rows(sa.select(alert).where(alert.c.state == FIRING).order_by(alert.c.id))
+
+
+def ended_since(tx: Transaction, since: datetime) -> list[dict[str, Any]]:
+    """Return alerts that ended lately: of these somebody may still have to be told."""
+    query = sa.select(alert).where(alert.c.state == "resolved", alert.c.resolved_at >= since)
+    return tx.rows(query.order_by(alert.c.id))
+
+
+def row(tx: Transaction, alert_id: int) -> dict[str, Any] | None:
+    """Return one alert's row."""
+    return tx.row(sa.select(alert).where(alert.c.id == alert_id))
+
+
+def begin(tx: Transaction, now: datetime, begun: Sequence[Alert]) -> None:
+    """Insert alerts from outside that began, fill in their numbers, and put them on record."""
+    if not begun:
+        return
+    first = int(tx.scalar(sa.select(sa.func.max(alert.c.id))) or 0)
+    names = [one.fingerprint for one in begun]
+    tx.execute(sa.insert(alert), [_values(one) for one in begun])
+    found: dict[str, int] = {}
+    for some in _slices(names):
+        query = sa.select(alert.c.fingerprint, alert.c.id).where(
+            alert.c.fingerprint.in_(some), alert.c.id > first
+        )
+        found.update({one["fingerprint"]: one["id"] for one in tx.rows(query)})
+    for one in begun:
+        one.id = found[one.fingerprint]
+    _record(tx, now, "alert.fired", begun)
+    tx.touch("alerts")
+
+
+def change(tx: Transaction, changed: Iterable[Alert]) -> None:
+    """Write what changed about alerts that go on firing."""
+    rows = [{"b_id": one.id, **_latest(one)} for one in changed]
+    if rows:
+        mine = (alert.c.id == sa.bindparam("b_id")) & (alert.c.state == FIRING)
+        values: dict[str, Any] = {name: sa.bindparam(name) for name in rows[0] if name != "b_id"}
+        tx.execute(sa.update(alert).where(mine).values(values), rows)
+
+
+def end(tx: Transaction, now: datetime, ended: Sequence[Alert]) -> None:
+    """Write that alerts from outside are over, and put it on record."""
+    if not ended:
+        return
+    rows = [
+        {"b_id": one.id, "b_at": one.ends_at or now, "b_received": one.received} for one in ended
+    ]
+    mine = (alert.c.id == sa.bindparam("b_id")) & (alert.c.state == FIRING)
+    values: dict[str, Any] = {
+        "state": "resolved", "resolved_at": sa.bindparam("b_at"),
+        "ends_at": sa.bindparam("b_at"), "received": sa.bindparam("b_received"),
+    }  # fmt: skip
+    tx.execute(sa.update(alert).where(mine).values(values), rows)
+    _record(tx, now, "alert.resolved", ended)
+    tx.touch("alerts", *(f"alert:{one.id}" for one in ended[:100]))
+
+
+def _values(one: Alert) -> dict[str, Any]:
+    return {
+        **_latest(one), "book": one.book, "rule": one.rule, "check_id": "", "source": one.source,
+        "fingerprint": one.fingerprint, "state": FIRING, "severity": one.severity,
+        "revision": one.revision, "reason": "", "summary": one.summary, "labels": one.labels,
+        "check_state": "", "value": None, "unit": "", "message": one.summary.get("", "")[:300],
+        "pending_since": one.starts_at, "fired_at": one.starts_at,
+    }  # fmt: skip
+
+
+def _latest(one: Alert) -> dict[str, Any]:
+    return {
+        "annotations": one.annotations, "link": one.link, "ends_at": one.ends_at,
+        "timed_out": one.timed_out, "received": one.received, "seen_at": one.updated_at,
+    }  # fmt: skip
+
+
+def _record(tx: Transaction, now: datetime, action: str, alerts: Sequence[Alert]) -> None:
+    """One statement for many entries: a storm of ten thousand is told in a second, or not at all.
+
+    The rows are as `audit.record` writes them; there is no person's word in them.
+    """
+    rows = [
+        {
+            "at": now, "actor": SERVER, "action": action, "subject": f"alert:{one.id}",
+            "thread": f"alert:{one.id}", "text": None, "text_salt": None, "text_hash": None,
+            "data": {
+                "alert": one.id, "rule": one.rule, "book": one.book, "source": one.source,
+                "fingerprint": one.fingerprint, "severity": one.severity,
+                "message": one.summary.get("", "")[:300],
+                "alertname": one.labels.get("alertname", "")[:200],
+                "at": (one.starts_at if action == "alert.fired" else one.ends_at or now)
+                .isoformat(),
+            },
+        }
+        for one in alerts
+    ]  # fmt: skip
+    tx.execute(sa.insert(audit_entry), rows)
+    tx.touch("audit")
+
+
+def _slices(names: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:
+    return (names[n : n + size] for n in range(0, len(names), size))
+
+
+def entries(tx: Transaction, now: datetime) -> dict[str, Entry]:
+    """Return what every receiver was told of every group last, as far as it is remembered."""
+    rows = tx.rows(sa.select(notified).where(notified.c.expires_at > now))
+    return {
+        one["key"]: Entry(
+            frozenset(one["firing"]), frozenset(one["resolved"]), one["at"], one["expires_at"]
+        )
+        for one in rows
+    }
+
+
+def remember(tx: Transaction, told: Mapping[str, tuple[dict[str, str], Entry]]) -> None:
+    """Write what receivers were told; `told` has where each entry belongs, and the entry."""
+    rows = [
+        {
+            "key": key, **about, "firing": sorted(one.firing), "resolved": sorted(one.resolved),
+            "at": one.at, "expires_at": one.expires_at,
+        }
+        for key, (about, one) in told.items()
+    ]  # fmt: skip
+    if not rows:
+        return
+    postgres = tx.connection.dialect.name == "postgresql"
+    statement: Any = (postgresql.insert if postgres else sqlite.insert)(notified)
+    new = statement.excluded
+    again = {name: new[name] for name in ("firing", "resolved", "at", "expires_at")}
+    tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_=again), rows)
+
+
+def told_of(tx: Transaction, book: str, group_key: str) -> list[dict[str, Any]]:
+    """Return who was told what of one group last."""
+    mine = (notified.c.book == book) & (notified.c.group_key == group_key)
+    return tx.rows(sa.select(notified).where(mine).order_by(notified.c.at))
+
+
+def forget_told(tx: Transaction, now: datetime) -> int:
+    """Delete what need not be remembered any longer."""
+    return tx.execute(sa.delete(notified).where(notified.c.expires_at <= now)).rowcount
+
+
+def behind(tx: Transaction) -> dict[str, dict[str, str]]:
+    """Return, by book, the checks that are behind a failed one, and behind which."""
+    found: dict[str, dict[str, str]] = {}
+    for one in tx.rows(
+        sa.select(status.c.book, status.c.check_id, status.c.behind).where(status.c.behind != "")
+    ):
+        found.setdefault(one["book"], {})[one["check_id"]] = one["behind"]
+    return found
+
+
+def of_row(one: Mapping[str, Any]) -> Alert:
+    """Return the alert of a row; the book's own fire until they are resolved."""
+    over = one["state"] != FIRING
+    ends_at = one["resolved_at"] if over else one["ends_at"]
+    return Alert(
+        id=one["id"], book=one["book"], source=one["source"], fingerprint=one["fingerprint"],
+        labels=dict(one["labels"]),
+        annotations=dict(one["annotations"] or {}) or _said(one),
+        link=one["link"], starts_at=one["fired_at"] or one["pending_since"], ends_at=ends_at,
+        updated_at=one["seen_at"], timed_out=one["timed_out"] and not over,
+        received=one["received"], rule=one["rule"], check=one["check_id"],
+        severity=one["severity"], revision=one["revision"], summary=dict(one["summary"]),
+    )  # fmt: skip
+
+
+def _said(one: Mapping[str, Any]) -> dict[str, str]:
+    """What an alert of the book's own says of itself, in Alertmanager's words."""
+    if one["source"] != RULES:
+        return {}
+    summary = next(iter(dict(one["summary"]).values()), "")
+    found = {"summary": summary, "description": one["message"]}
+    return {name: said for name, said in found.items() if said}

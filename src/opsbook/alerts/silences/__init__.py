@@ -1,0 +1,32 @@
+"""Silences: for a while, alerts with these labels are told to nobody. They go on firing.
+
+Belongs here: what a silence is and when it holds, also one that comes again every night; setting,
+changing and expiring one, by Alertmanager's rules. Does not belong here: quiet hours that are
+always the same, which are the book's (``mute`` of a route), and inhibitions.
+"""
+
+from opsbook.alerts.silences.model import (
+    InvalidSilence,
+    Silence,
+    State,
+    Wanted,
+    matching,
+    of_row,
+)
+from opsbook.alerts.silences.setting import expire, put
+from opsbook.alerts.silences.store import current, get, list_of, version
+
+__all__ = [
+    "InvalidSilence",
+    "Silence",
+    "State",
+    "Wanted",
+    "current",
+    "expire",
+    "get",
+    "list_of",
+    "matching",
+    "of_row",
+    "put",
+    "version",
+]

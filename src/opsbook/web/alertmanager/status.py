@@ -1,0 +1,30 @@
+"""What this is: the answer that amtool and Grafana begin with."""
+
+from __future__ import annotations
+
+from opsbook import __version__
+from opsbook.alerts.exchange import alertmanager_out
+from opsbook.web.alertmanager import forms
+from opsbook.web.alertmanager.asking import Answer, Asked
+
+
+async def get(asked: Asked) -> Answer:
+    """Say which version answers, since when, and by which routes, in Alertmanager's own form.
+
+    amtool tests routes against the configuration given here. There is no cluster to speak of: how
+    many servers there are is the database's business.
+    """
+    book = asked.door.book
+    written = alertmanager_out.write(book, url=asked.app.url)
+    return Answer(
+        200,
+        {
+            "cluster": {"name": "", "peers": [], "status": "disabled"},
+            "config": {"original": written.files[alertmanager_out.FILE]},
+            "uptime": forms.moment(asked.app.started_at),
+            "versionInfo": {
+                "branch": "opsbook", "buildDate": "", "buildUser": "", "goVersion": "",
+                "revision": str(book.revision), "version": f"opsbook {__version__}",
+            },
+        },
+    )  # fmt: skip
