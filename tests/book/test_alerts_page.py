@@ -54,9 +54,8 @@ def test_the_defaults_are_those_on_the_page():
             {"book.yaml": examples()["example-0.yaml"] + "routing: {group_by: []}\n"}, vocabulary()
         )
     )
-    told = dict(
-        re.findall(r"^\| `(group_\w+|repeat_\w+)` \| [^|]+ \| `(\w+)` \|$", PAGE, re.MULTILINE)
-    )
+    row = re.compile(r"^\| `(group_\w+|repeat_\w+)` \| [^|]+ \| `(\w+)` \|$", re.MULTILINE)
+    told = dict(row.findall(PAGE))
     assert {name: parse_duration(text) for name, text in told.items()} == {
         "group_wait": grouped.wait,
         "group_interval": grouped.interval,

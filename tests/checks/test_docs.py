@@ -24,7 +24,8 @@ def test_every_example_of_the_reference_is_a_check_that_loads() -> None:
 def test_every_kind_and_each_of_its_keys_is_in_the_reference() -> None:
     for name, kind in KINDS.items():
         section = REFERENCE.split(f"### `{name}`", 1)[1].split("\n### ", 1)[0]
-        missing = [key for key in kind.model.model_fields if key not in section and key != "ref"]
+        keys = [field.alias or key for key, field in kind.model.model_fields.items()]
+        missing = [key for key in keys if key not in section and key != "ref"]
         assert not missing, f"{name}: {missing}"
 
 

@@ -286,9 +286,8 @@ async def test_who_hangs_up_halfway_leaves_nothing_behind(gate: Gate) -> None:
         port = int(address.rpartition(":")[2])
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         head = "".join(f"{name}: {value}\r\n" for name, value in BEARER.items())
-        writer.write(
-            f"POST /in/shop/webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n{head}\r\n{{".encode()
-        )
+        line = f"POST /in/shop/webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n{head}\r\n{{"
+        writer.write(line.encode())
         await writer.drain()
         writer.close()
         await writer.wait_closed()
@@ -395,7 +394,7 @@ HEADERS = st.dictionaries(
          "sentry-hook-resource", "sentry-hook-signature", "x-routing-key", "x-forwarded-for"]
     ),
     st.text(st.characters(max_codepoint=255), max_size=30) | st.sampled_from(
-        ["application/json", "gzip", "event_alert", "metric_alert", f"Bearer {TOKEN}", "0", "9" * 40]
+        ["application/json", "gzip", "event_alert", "metric_alert", f"Bearer {TOKEN}", "9" * 40]
     ),
 )  # fmt: skip
 LEAVES = (

@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from opsbook.alerts.outward import Outward, Unreached
+from opsbook.alerts.outward import Outward
 from opsbook.base import secrets
 from opsbook.base.clock import Clock
 from opsbook.base.errors import OpsbookError
@@ -143,8 +143,6 @@ class Heartbeats:
             status, _ = await self.outward.ask(
                 address, loopback=one.loopback, timeout=self.timeout, keep=False
             )
-        except Unreached as error:
-            return error.message
         except OpsbookError as error:
             return str(error)
         except Exception as error:  # noqa: BLE001  (the edge; its text may hold the address)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
@@ -57,7 +58,7 @@ class Outward:
                 return await self._ask(address, loopback=loopback, keep=keep)
         except TimeoutError:
             raise Unreached(f"No answer within {timeout:g} s.") from None
-        except (CannotLook, reaching.Unreachable) as error:
+        except CannotLook as error:
             raise Unreached(str(error)) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unreached(_why(error)) from None
@@ -66,11 +67,11 @@ class Outward:
         url = URL(address)
         if url.scheme not in {"http", "https"} or not url.host:
             raise Unreached("This is no address of the web.")
-        rules = {"loopback": loopback, "only_loopback": url.scheme == "http"}
+        rules = _Rules(loopback, only_loopback=url.scheme == "http")
         if reaching.is_address(url.host):
-            reaching.check(url.host, **rules)
+            rules.check(url.host)
         connector = aiohttp.TCPConnector(
-            resolver=_Judged(self.names, **rules), use_dns_cache=False, force_close=True
+            resolver=_Judged(self.names, rules), use_dns_cache=False, force_close=True
         )
         async with (
             aiohttp.ClientSession(
@@ -91,24 +92,45 @@ async def _body(answer: aiohttp.ClientResponse) -> bytes:
     return body
 
 
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """Where a request may go: to this machine only if meant, in plain http nowhere else."""
+
+    loopback: bool
+    only_loopback: bool
+
+    def check(self, address: str) -> None:
+        """Let pass an address that may be gone to; raises Unreached."""
+        kind = reaching.judged(address)
+        if kind == "refused":
+            raise Unreached(f"It leads to {address}, which stands for no machine of its own.")
+        if kind == "loopback" and not self.loopback:
+            raise Unreached(
+                f"It leads to the machine that Opsbook runs on ({address}).",
+                remedy="Write loopback: true if that is meant.",
+            )
+        if kind != "loopback" and self.only_loopback:
+            raise Unreached("Plain http:// is for this machine alone.", remedy="Write https://.")
+
+
 class _Judged(AbstractResolver):
     """Looks names up, and gives only addresses that may be gone to."""
 
-    def __init__(self, names: Names, *, loopback: bool, only_loopback: bool) -> None:
+    def __init__(self, names: Names, rules: _Rules) -> None:
         self.names = names
-        self.rules = {"loopback": loopback, "only_loopback": only_loopback}
+        self.rules = rules
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the addresses of a name that pass; raises Unreachable if none does."""
+        """Return the addresses of a name that pass; raises Unreached if none does."""
         passed: list[ResolveResult] = []
-        refusal: reaching.Unreachable | None = None
+        refusal: Unreached | None = None
         for one in await self.names.resolve(host, port, family):
             try:
-                reaching.check(one["host"], **self.rules)
+                self.rules.check(one["host"])
                 passed.append(one)
-            except reaching.Unreachable as error:
+            except Unreached as error:
                 refusal = error
         if not passed:
             raise refusal or OSError("the name stands for no address")

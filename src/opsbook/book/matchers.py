@@ -77,11 +77,9 @@ class Matcher:
         return found == (self.op == "=~")
 
     def __str__(self) -> str:
-        value = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        name = (
-            self.name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_:]*", self.name) else f'"{self.name}"'
-        )
-        return f'{name}{self.op}"{value}"'
+        plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_:]*", self.name)
+        name = self.name if plain else f'"{_escaped(self.name)}"'
+        return f'{name}{self.op}"{_escaped(self.value)}"'
 
 
 Matchers = tuple[Matcher, ...]
@@ -165,6 +163,10 @@ def _first(rest: str, whole: str) -> tuple[Matcher, str]:
             raise MatcherError(f"{_shown(whole)}: put the value in quotation marks")
     op: Any = begun["op"]
     return Matcher(name, op, value), rest
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _unescaped(text: str) -> str:

@@ -164,38 +164,32 @@ class Condition(Part):
             return state != "nodata" and value is not None and self.last.holds(value, unit)
         return state == self.state or (self.state == "warning" and state == "critical")
 
+    def describe(self, traffic: Traffic | None = None) -> str:
+        """When it fires, and with which traffic, to be read after "when the check is"."""
+        if traffic is not None:
+            return f"{self.describe()}, while {traffic}"
+        measure, band = self.measure, self.band
+        if measure in {"state", "last"}:
+            return str(band or self.state)
+        if measure == "drop":
+            usual = f" (where {self.usual} is usual)" if self.usual is not None else ""
+            return f"down by {band} against the same hour of {self.weeks_back} weeks{usual}"
+        how = {
+            "average": f"{band} on average",
+            "minimum": f"{band} at its lowest",
+            "maximum": f"{band} at its highest",
+            "sum": f"{band} in sum",
+            "count": f"seen with {band} values",
+            "rate": f"growing at {band}",
+            "increase": f"grown by {band}",
+            "change": f"changed by {band}",
+        }
+        over = format_duration(self.over) if self.over is not None else "?"
+        least = f" (of at least {self.at_least} values)" if self.at_least is not None else ""
+        return f"{how.get(measure, f'{band} at {measure}')} over {over}{least}"
+
     def __str__(self) -> str:
-        return str(self.state or self.last or _PHRASES[self.measure](self))
-
-
-def _over(told: str) -> Any:
-    def phrase(when: Condition) -> str:
-        over = format_duration(when.over) if when.over is not None else "?"
-        least = f" (of at least {when.at_least} values)" if when.at_least is not None else ""
-        return told.format(band=when.band, over=over) + least
-
-    return phrase
-
-
-def _drop(when: Condition) -> str:
-    usual = f" (where {when.usual} is usual)" if when.usual is not None else ""
-    return f"down by {when.drop} against the same hour of {when.weeks_back} weeks{usual}"
-
-
-_PHRASES: Final[Mapping[str, Any]] = {
-    "average": _over("{band} on average over {over}"),
-    "minimum": _over("{band} at its lowest over {over}"),
-    "maximum": _over("{band} at its highest over {over}"),
-    "p50": _over("{band} at p50 over {over}"),
-    "p95": _over("{band} at p95 over {over}"),
-    "sum": _over("{band} in sum over {over}"),
-    "count": _over("seen with {band} values over {over}"),
-    "rate": _over("growing at {band} over {over}"),
-    "increase": _over("grown by {band} over {over}"),
-    "change": _over("changed by {band} over {over}"),
-    "drop": _drop,
-}
-"""How each is said after "when the check is", in the words of a plan."""
+        return self.describe()
 
 
 class Traffic(Part):

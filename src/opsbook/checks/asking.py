@@ -12,15 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 import aiohttp
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from opsbook.base import secrets
 from opsbook.book.fields import Part
 from opsbook.book.refs import TargetId
-from opsbook.book.sections.targets import SecretText
 from opsbook.checks.connect import failed, place
 from opsbook.checks.fields import complaint
 from opsbook.checks.kind import Context
@@ -28,16 +27,15 @@ from opsbook.checks.model import CannotLook, Reading
 
 Key = TypeVar("Key", bound=str)
 
-Secret = SecretText
-"""A reference in a check's own fields: ``env:NAME`` or ``file:/path``."""
-Limited = Annotated[str, Field(min_length=1, max_length=2000)]
-
 
 class Asks(Part):
     """What every kind has that asks another system: a target of the book, or an address.
 
     `places` are the fields that say where it is; exactly one of them is written.
     """
+
+    placeless: ClassVar[bool] = False
+    """Whether nothing may be written, since there is a place to look at anyway."""
 
     on: TargetId | None = None
     """The target that is asked, with its credential for reading."""
@@ -59,7 +57,7 @@ class Asks(Part):
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         said = [name for name in self.places if getattr(self, name) is not None]
-        if len(said) != 1:
+        if len(said) > 1 or not (said or self.placeless):
             listed = " or ".join(f"{name}:" for name in self.places)
             raise complaint(f"it must say in one way what it asks; write {listed}, exactly one")
         for name in self.own if self.on is not None else ():

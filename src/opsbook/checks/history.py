@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -121,12 +122,17 @@ def _rollups(
     )
     newest = sa.select(rollup.c.unit).where(*_of(rollup, mine), rollup.c.span_s == span_s)
     unit = tx.scalar(newest.order_by(rollup.c.start.desc()).limit(1)) or ""
-    found = []
-    for stretch, count, ok, warning, critical, nodata, *measured in tx.execute(query).all():
-        counts = (int(one) for one in (count, ok, warning, critical, nodata))
-        whole = Rollup(max(first, stretch * step), *counts, *measured, unit)
-        found.append(((step, stretch), whole))
-    return found
+    rows: list[Any] = list(tx.execute(query))
+    return [((step, row[0]), _rollup(row, max(first, row[0] * step), unit)) for row in rows]
+
+
+def _rollup(row: Any, start: int, unit: str) -> Rollup:
+    _, count, ok, warning, critical, nodata, least, most, mean, p95 = row
+    # PostgreSQL sums whole numbers to ones of any length, which are no int here.
+    return Rollup(
+        start, int(count), int(ok), int(warning), int(critical), int(nodata),
+        least, most, mean, p95, unit,
+    )  # fmt: skip
 
 
 def _looks(tx: Transaction, mine: tuple[str, str], first: int, last: int, step: int) -> Keyed:
@@ -138,7 +144,7 @@ def _looks(tx: Transaction, mine: tuple[str, str], first: int, last: int, step: 
     at = sa.type_coerce(observation.c.at, sa.BigInteger)
     columns = (at, observation.c.state, observation.c.value, observation.c.unit)
     query = sa.select(*columns).where(*_of(observation, mine), at >= first, at <= last)
-    rows = tx.execute(query.order_by(observation.c.at, observation.c.id)).all()
+    rows: list[Any] = list(tx.execute(query.order_by(observation.c.at, observation.c.id)))
     return [
         ((step, stretch), of(looks[0].at, looks))
         for stretch, some in groupby(rows, lambda row: row[0] // step)

@@ -66,7 +66,10 @@ def of(start: int, seen: Sequence[Seen]) -> Rollup:
     return Rollup(
         start,
         len(values),
-        *(states.count(state) for state in STATES),
+        ok=states.count("ok"),
+        warning=states.count("warning"),
+        critical=states.count("critical"),
+        nodata=states.count("nodata"),
         least=min(values, default=None),
         most=max(values, default=None),
         mean=statistic("average", values) if values else None,

@@ -93,7 +93,7 @@ def keep(
     for one in seen:
         book = books.get(one.book)
         check = book.checks.get(one.check_id) if book is not None else None
-        if check is None:
+        if book is None or check is None:
             continue
         was = before[one.book].get(one.check_id)
         found = _flaps(tx, one, check, was, memory)

@@ -257,7 +257,7 @@ def put(tx: Transaction, book: str, check_id: str, span_s: int, new: Sequence[Ro
     start = sa.type_coerce(rollup.c.start, sa.BigInteger)
     between = start.between(new[0].start, new[-1].start)
     columns = [start.label("start"), *(rollup.c[name] for name in _ROLLUP if name != "start")]
-    rows = tx.execute(sa.select(*columns).where(mine, between)).all()
+    rows: list[Any] = list(tx.execute(sa.select(*columns).where(mine, between)))
     wanted = {one.start for one in new}
     there = {row.start: Rollup(*row) for row in rows if row.start in wanted}
     whole = [merged(there[one.start], one) if one.start in there else one for one in new]

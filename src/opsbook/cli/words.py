@@ -196,6 +196,7 @@ ROUTES_BAD_TIME = "{given!r} is no time; write one such as 2026-03-01T22:00+09:0
 ROUTES_WAYS = {"incident": "opens an incident", "notify": "tells"}
 ROUTES_NOBODY = "nobody"
 ROUTES_ALONE = "each alert alone"
+ROUTES_ALL = "all alerts of the route"
 ROUTES_AT_ONCE = "at once"
 ROUTES_GROUP = "group"
 ROUTES_WAITS = "waits"
@@ -204,8 +205,7 @@ ROUTES_ALONE_WAIT = "{wait}, again after {repeat}"
 ROUTES_QUIET = "quiet"
 ROUTES_INACTIVE = "outside of {hours}"
 ROUTES_MUTED = "within {hours}"
-ROUTES_INHIBITED = "while {sources} fires"
-ROUTES_MAY = "may be"
+ROUTES_INHIBITED = "What the inhibition {inhibition} names may keep it quiet while it fires."
 
 # init
 INIT_TITLE = "What the book is called."

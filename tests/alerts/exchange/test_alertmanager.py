@@ -57,8 +57,7 @@ def again(book: Book) -> Book:
     text = alertmanager_out.write(book, url=URL).files["alertmanager.yml"]
     made = alertmanager_in.read(text, "alertmanager.yml", known(book))
     assert [one for one in made.findings if one.level != "deprecated"] == []
-    (file,) = made.files.values()
-    read = made_of(file)
+    read = made_of("".join(made.files.values()))
     return Book.model_construct(**{**dict(book), **read})
 
 
@@ -66,7 +65,7 @@ def made_of(text: str) -> dict[str, Any]:
     """The sections about routing in a text, validated by themselves."""
     from opsbook.book.model import Sections
 
-    whole = {"id": "x", "title": "x", "timezone": "UTC", **yaml.safe_load(text)}
+    whole = {"id": "x", "title": "x", "timezone": "UTC", **(yaml.safe_load(text) or {})}
     sections = Sections.model_validate(whole)
     names = ("routing", "receivers", "inhibitions", "time_intervals")
     return {name: getattr(sections, name) for name in names}
@@ -74,9 +73,7 @@ def made_of(text: str) -> dict[str, Any]:
 
 def nodes(root: Node) -> list[Node]:
     """Every route, with conditions in one order, which is theirs to have."""
-    return [
-        replace(one, conditions=tuple(sorted(one.conditions)), nodes=()) for one in root.all()
-    ]
+    return [replace(one, conditions=tuple(sorted(one.conditions)), nodes=()) for one in root.all()]
 
 
 def test_amtool_accepts_the_sample_and_what_becomes_of_it(tmp_path: Path) -> None:
@@ -241,14 +238,9 @@ def test_a_book_that_is_exported_and_imported_again_decides_the_same(name: str) 
     assert back.inhibitions == book.inhibitions
     assert back.time_intervals == book.time_intervals
     assert back.receivers == book.receivers
+    assert back.routing == book.routing
     text = alertmanager_out.write(book, url=URL).files["alertmanager.yml"]
     assert alertmanager_out.write(back, url=URL).files["alertmanager.yml"] == text
-
-
-@pytest.mark.parametrize("name", ["compose", "kubernetes"])
-def test_the_routing_of_an_example_book_comes_back_word_for_word(name: str) -> None:
-    book = shelf.book(name)
-    assert again(book).routing == book.routing
 
 
 @pytest.mark.parametrize("name", shelf.NAMES)
@@ -281,10 +273,11 @@ def test_the_odd_corners_of_a_books_routes_survive_the_way_and_back(tmp_path: Pa
     back = again(book)
     assert nodes(routing.root(back)) == nodes(routing.root(book))
     assert back.receivers == book.receivers
+    assert again(back).routing == back.routing
     for labels in every(a=("", "1", "2", "3", "4", "5", "6"), b=("", "1")):
         mine = [one.receiver for one in routing.root(book).taken_by(labels)]
         theirs = taken_by(tmp_path / "alertmanager.yml", labels)
-        assert [one.rstrip(",") for one in theirs] == mine, labels
+        assert theirs == ",".join(mine).split(","), labels
 
 
 def test_what_is_said_at_once_here_is_said_after_a_second_there(tmp_path: Path) -> None:
@@ -317,7 +310,9 @@ def test_hours_become_an_interval_that_holds_at_the_same_times(tmp_path: Path) -
     ]
     there = made_of(file)["time_intervals"]["duty"]
     here = routing.of_book(book).hours["duty"]
-    also = routing.of_book(Book.model_construct(**{**dict(book), "hours": {}, "time_intervals": {"duty": there}}))
+    also = routing.of_book(
+        Book.model_construct(**{**dict(book), "hours": {}, "time_intervals": {"duty": there}})
+    )
     start = datetime(2026, 3, 6, tzinfo=UTC)
     seen = set()
     for n in range(4 * 24 * 4):
@@ -330,7 +325,9 @@ def test_hours_become_an_interval_that_holds_at_the_same_times(tmp_path: Path) -
 def test_hours_come_back_as_hours_unless_somebody_has_changed_them() -> None:
     book = made(HOURS)
     text = alertmanager_out.write(book, url=URL).files["alertmanager.yml"]
-    others = Known.of({"people": PEOPLE["people"], "teams": PEOPLE["teams"], "timezone": "Asia/Seoul"})
+    others = Known.of(
+        {"people": PEOPLE["people"], "teams": PEOPLE["teams"], "timezone": "Asia/Seoul"}
+    )
     back = yaml.safe_load(alertmanager_in.read(text, "am.yml", others).files["routing.yaml"])
     assert back["hours"] == {"duty": {"open": "weekdays 22:00-06:00; Saturday 10:00-14:00"}}
     moved = text.replace('"14:00"', '"15:00"')

@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,10 +64,18 @@ class Running:
 
 
 @pytest.fixture
-async def running(now: datetime, tmp_path: Path) -> AsyncIterator[Running]:
+def outer() -> Iterator[Path]:
+    """A folder that other users can pass through, unlike those of pytest."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.fixture
+async def running(now: datetime, outer: Path) -> AsyncIterator[Running]:
     spawner = Spawner()
     await spawner.start()
-    one = Running(now, tmp_path / "data", spawner)
+    one = Running(now, outer / "data", spawner)
     yield one
     await one.programs.stop()
     await one.looker.close()
@@ -181,19 +190,15 @@ async def test_what_cannot_be_run_is_missing_data(running: Running) -> None:
 
 
 async def test_what_takes_too_long_is_ended_with_whatever_left_its_session(
-    running: Running, tmp_path: Path
+    running: Running, outer: Path
 ) -> None:
-    script = (
-        "setsid -f sh -c 'echo $$ >> ../pids; exec sleep 60'; trap '' TERM; "
-        "(trap '' TERM; echo $$ >> ../pids; sleep 61) & sleep 62; sleep 63"
-    )
-    shared = tmp_path / "shared"
-    shared.mkdir(mode=0o777)
+    shared = outer / "shared"
+    shared.mkdir()
     shared.chmod(0o777)
-    for folder in (shared, *shared.parents):
-        if str(folder).startswith("/tmp/"):
-            folder.chmod(folder.stat().st_mode | 0o011)
-    script = script.replace("../pids", f"{shared}/pids")
+    script = (
+        f"setsid -f sh -c 'echo $$ >> {shared}/pids; exec sleep 60'; trap '' TERM; "
+        f"sh -c 'echo $$ >> {shared}/pids; exec sleep 61' & sleep 62; sleep 63"
+    )
     seen = await running.look("sh", "-c", script, timeout="500ms")
     assert (seen.state, seen.message) == ("nodata", "no answer within 500ms")
     busy = await running.look("true")

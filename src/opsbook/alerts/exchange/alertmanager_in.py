@@ -33,7 +33,11 @@ that a route inside of a grouped one can put all its alerts into one group by th
 AT_ONCE: Final = timedelta(seconds=1)
 """What "at once" becomes where Alertmanager wants an interval above zero."""
 
-_FOUR_HOURS: Final = format_duration(DEFAULT_REPEAT)
+_DEFAULTS: Final = {
+    "group_wait": DEFAULT_WAIT, "group_interval": DEFAULT_INTERVAL,
+    "repeat_interval": DEFAULT_REPEAT,
+}  # fmt: skip
+"""What a book takes where it groups and says nothing."""
 _TOP: Final = (
     "global", "route", "inhibit_rules", "receivers", "templates", "mute_time_intervals",
     "time_intervals", "tracing",
@@ -228,7 +232,7 @@ class _Carrying:
                        f"move {name}: into one of its routes")  # fmt: skip
         found = self._route(at, None)
         nobody = "receiver" not in found and "to" not in found
-        if nobody and found == {"group_by": [EVERY_LABEL], "repeat_interval": _FOUR_HOURS}:
+        if nobody and not found:
             return {}
         if nobody and (carried := self.receivers.by_name.get(at.text("receiver"))) is not None:
             found = {"receiver": self._named(at.text("receiver"), carried), **found}
@@ -237,15 +241,15 @@ class _Carrying:
     def _route(self, at: At, around: _Around | None) -> dict[str, Any]:
         at.only(_ROUTE)
         found = matching.for_book(matching.gathered(at, ""), "match", "matchers")
-        inner = self._receiver(at, around, found)
+        told, as_ = self._receiver(at, around, found)
         if at.flag("continue"):
             found["continue"] = True
         for name, key in (("active_time_intervals", "active"), ("mute_time_intervals", "mute")):
             names = self._named_times(at, name)
             if names:
                 found[key] = names[0] if len(names) == 1 else names
-        settled = self._waits(at, around, found)
-        inside = _Around(*inner, *settled)
+        alone, wait, interval = self._waits(at, around, found)
+        inside = _Around(told, as_, alone, wait, interval)
         if routes := [self._route(one, inside) for one in at.each("routes")]:
             found["routes"] = routes
         return found
@@ -282,9 +286,10 @@ class _Carrying:
             # A route by itself can neither tell nobody nor keep an end from somebody.
             found["receiver"] = self._named(name, carried)
             return after
-        if not same:
+        says = at.note.get("says") or ()
+        if not same or ("to" in says and plain):
             found["to"] = [id for id, _ in carried.told]
-        if carried.as_ != before[1]:
+        if carried.as_ != before[1] or "as" in says:
             found["as"] = carried.as_
         return after
 
@@ -327,10 +332,18 @@ class _Carrying:
             wait, interval = None, None
         if around is None and repeat is None:
             repeat = DEFAULT_REPEAT
+        says = at.note.get("says")
+        unsaid = set(_DEFAULTS) - set(says) if isinstance(says, list) else set[str]()
+        if around is not None:  # what a book takes by itself where a route begins to group
+            unsaid -= {"repeat_interval"} if begins else set(_DEFAULTS)
+            unsaid -= set() if around.wait == timedelta(0) else {"group_wait"}
+            unsaid -= set() if around.interval == AT_ONCE else {"group_interval"}
+        if around is None and alone and isinstance(says, list) and "group_by" not in says:
+            del found["group_by"]
         for name, value in (
             ("group_wait", wait), ("group_interval", interval), ("repeat_interval", repeat),
         ):  # fmt: skip
-            if value is not None:
+            if value is not None and not (name in unsaid and value == _DEFAULTS[name]):
                 found[name] = format_duration(value)
         return alone, settled_wait, settled
 
@@ -340,7 +353,7 @@ class _Carrying:
         found: dict[str, Any] = {}
         for at in self.top.each("inhibit_rules"):
             at.only(_INHIBIT)
-            sides = {}
+            sides: dict[str, Any] = {}
             for prefix, what in (("source_", "while"), ("target_", "mutes")):
                 matchers = matching.gathered(at, prefix)
                 sides |= matching.for_book(matchers, what, f"{what}_matchers")

@@ -65,7 +65,7 @@ def write(book: Book, *, url: str, alone: bool = False) -> Exported:
     return Exported({FILE: text}, tuple(sorted(set(out.findings))), settings)
 
 
-def _route(out: Out, route: Route, node: Node, around: Node | None, path: Path) -> dict[str, Any]:
+def _route(out: Out, route: Route, node: Node, around: Node | None, path: Path) -> Any:
     found: dict[str, Any] = {}
     if node.conditions:
         found["matchers"] = _matchers(out, node.conditions, path)
@@ -94,7 +94,31 @@ def _route(out: Out, route: Route, node: Node, around: Node | None, path: Path) 
     ]
     if routes:
         found["routes"] = routes
-    return found
+    says = _says(route)
+    return Noted(found, {"says": says}) if says != _told(route, node, around, found) else found
+
+
+_WAITS = ("group_by", "group_wait", "group_interval", "repeat_interval")
+
+
+def _says(route: Route) -> list[str]:
+    """Of what is inherited, what the book says at this route itself."""
+    said = {"to": bool(route.to), "as": route.as_ is not None}
+    said |= {name: getattr(route, name) is not None for name in _WAITS}
+    return [name for name, is_said in said.items() if is_said]
+
+
+def _told(route: Route, node: Node, around: Node | None, found: Mapping[str, Any]) -> list[str]:
+    """What a reader of the file would take the book to have said."""
+    before = (around.listeners, around.as_) if around is not None else ((), "incident")
+    told = {"to": node.listeners != before[0], "as": node.as_ != before[1]}
+    if route.receiver is not None:
+        told = {}
+    at_once = around is None and node.group_by is None and not node.wait and not node.interval
+    told |= {name: name in found for name in _WAITS}
+    if at_once:
+        told |= {"group_wait": False, "group_interval": False}
+    return [name for name, is_told in told.items() if is_told]
 
 
 def _matchers(out: Out, conditions: Matchers, path: Path) -> list[str]:

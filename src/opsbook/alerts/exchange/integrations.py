@@ -207,7 +207,9 @@ def _telegram(at: At, top: At) -> Address | None:
 
 def _discord(at: At, top: At) -> Address | None:
     url = _secret(at, top, "webhook_url")
-    return url and Address("Discord", url.shown, url.at, same=("discord", url.value))
+    if url is None:
+        return None
+    return Address("Discord", url.shown, url.at, same=("discord", url.value))
 
 
 def _teams(at: At, top: At) -> Address | None:

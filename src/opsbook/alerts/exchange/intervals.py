@@ -34,7 +34,10 @@ _DAY: Final = 24 * 60
 
 def read(at: At, zone: str | None) -> dict[str, Any]:
     """Return one named interval as a book writes it; `zone` is the book's own."""
-    ranges = [_range(one, zone) for one in at.each("time_intervals")]
+    said = at.note.get("zones")
+    said = said if isinstance(said, list) else []
+    ranges = [_range(one, None if n in said else zone)
+              for n, one in enumerate(at.each("time_intervals"))]  # fmt: skip
     if not ranges:
         remedy = "write at least one range under time_intervals:"
         at.say("error", "", "has no ranges, so that it never holds", remedy)
@@ -102,11 +105,14 @@ def for_alertmanager(book: Book, used: Collection[str], findings: list[Finding])
     """Return every interval, and of the hours those that are `used` by a route."""
     written: list[Any] = []
     for id, interval in book.time_intervals.items():
-        note: dict[str, Any] | None = None
+        note: dict[str, Any] = {}
         if interval.title is not None:
-            note = {"title": _plain(interval.title)}
+            note["title"] = _plain(interval.title)
+        ours = [n for n, one in enumerate(interval.ranges) if one.timezone == book.timezone]
+        if ours:
+            note["zones"] = ours  # said although it is the book's own
         ranges = [_written(one, book.timezone) for one in interval.ranges]
-        written.append(Noted({"name": id, "time_intervals": ranges}, note))
+        written.append(Noted({"name": id, "time_intervals": ranges}, note or None))
     for id, hours in book.hours.items():
         if id not in used or id in book.time_intervals:
             continue

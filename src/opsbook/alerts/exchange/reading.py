@@ -107,7 +107,8 @@ class At:
     @property
     def note(self) -> Mapping[str, Any]:
         """What was said in a comment above it, empty where nothing was."""
-        return self.sheet.notes.get(self.sheet.line(self.path, key=False)[0], {})
+        lines = (self.sheet.line(self.path, key=key)[0] for key in (False, True))
+        return next((self.sheet.notes[line] for line in lines if line in self.sheet.notes), {})
 
     def place(self, *names: str | int) -> Path:
         """The path of something inside."""

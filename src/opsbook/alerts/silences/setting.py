@@ -31,6 +31,10 @@ def put(tx: Transaction, now: datetime, book: str, wanted: Wanted, actor: str) -
         InvalidSilence: with everything that is wrong.
         NotFound: there is no silence of the name it gives.
     """
+    now, wanted = (
+        _whole(now),
+        replace(wanted, starts_at=_whole(wanted.starts_at), ends_at=_whole(wanted.ends_at)),
+    )
     before = _named(tx, book, wanted.uuid) if wanted.uuid else None
     if before is not None and can_change(before, wanted, now):
         found = faults(wanted, min(now, wanted.ends_at))
@@ -42,6 +46,11 @@ def put(tx: Transaction, now: datetime, book: str, wanted: Wanted, actor: str) -
     if before is not None and before.ends_at > now:
         expire(tx, now, book, before.uuid, actor)
     return _begin(tx, now, book, replace(wanted, uuid=""), actor)
+
+
+def _whole(at: datetime) -> datetime:
+    """A time in whole milliseconds: what a program reads and hands back must be the same time."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def expire(tx: Transaction, now: datetime, book: str, uuid: str, actor: str) -> Silence:

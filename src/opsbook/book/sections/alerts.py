@@ -107,7 +107,7 @@ class Rule(Named):
         """
         if self.when is None:
             return "true"
-        return f"{self.when}, while {self.traffic}" if self.traffic is not None else str(self.when)
+        return self.when.describe(self.traffic)
 
     def labels_of(self, book: str, check: Check | None) -> dict[str, str]:
         """The labels an alert of this rule carries, which `params` may take values from.

@@ -98,7 +98,13 @@ class Log(Part):
     def _fits_the_source(self) -> Self:
         fitting = {*NEEDS[self.source], *TAKES[self.source], *COMMON}
         missing = [name for name in NEEDS[self.source] if getattr(self, name) is None]
-        foreign = sorted(self.model_fields_set - fitting)
+        fields = type(self).model_fields.items()
+        foreign = sorted(
+            name
+            for name, field in fields
+            if name not in fitting
+            and getattr(self, name) != field.get_default(call_default_factory=True)
+        )
         if missing:
             raise complaint(
                 f"a log check of source {self.source} needs {_keys(missing)}; write "

@@ -35,6 +35,8 @@ from opsbook.web.served import Served
 API: Final = "/api/v2/"
 HEALTH: Final = ("-/healthy", "-/ready")
 PREFIX: Final = "opb_"
+KNOWN: Final = frozenset({401, 403, 404, 413, 415, 429, 500, 503, 507})
+"""Statuses that are answered as they are; the interface has 400 for everything that is wrong."""
 UNNAMED: Final = Intake(id="alertmanager", kind="alertmanager", title=Text({"": "Alertmanager"}))
 
 Handler = Callable[[Asked], Awaitable[Answer]]
@@ -203,7 +205,7 @@ def _refusal(error: Exception) -> Answer:
     if isinstance(error, asyncio.CancelledError):
         raise error
     if isinstance(error, OpsbookError):
-        return Answer(error.status, str(error))
+        return Answer(error.status if error.status in KNOWN else 400, str(error))
     log.exception("the Alertmanager interface failed")
     return Answer(500, "the request failed: this is a bug in Opsbook, and is in its log")
 

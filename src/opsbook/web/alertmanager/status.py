@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from opsbook import __version__
 from opsbook.alerts.exchange import alertmanager_out
 from opsbook.web.alertmanager import forms
 from opsbook.web.alertmanager.asking import Answer, Asked
+
+
+SPOKEN: Final = "0.25.0"
+"""The version of Alertmanager whose interface this is; its programs compare it with their own."""
 
 
 async def get(asked: Asked) -> Answer:
@@ -23,8 +29,8 @@ async def get(asked: Asked) -> Answer:
             "config": {"original": written.files[alertmanager_out.FILE]},
             "uptime": forms.moment(asked.app.started_at),
             "versionInfo": {
-                "branch": "opsbook", "buildDate": "", "buildUser": "", "goVersion": "",
-                "revision": str(book.revision), "version": f"opsbook {__version__}",
+                "branch": f"opsbook {__version__}", "buildDate": "", "buildUser": "", "goVersion": "",
+                "revision": str(book.revision), "version": SPOKEN,
             },
         },
     )  # fmt: skip
