@@ -22,9 +22,10 @@ import uvicorn
 
 from opsbook import audit, revisions, schema
 from opsbook.access import accounts, approvals, links, tokens
-from opsbook.alerts import Dispatcher, Rules
+from opsbook.alerts import Dispatcher, Rules, rules
 from opsbook.alerts.intake import handing
 from opsbook.alerts.intake.doors import Doors
+from opsbook.alerts.pipeline import loop as pipeline
 from opsbook.alerts.silences import setting as silences
 from opsbook.base import events, places
 from opsbook.base.clock import Clock, SystemClock
@@ -51,6 +52,7 @@ from opsbook.web.site import create
 
 SEAL_EVERY = timedelta(seconds=1)
 KEEP_EVENTS = timedelta(days=7)
+OTHER_STREAMS = (rules.CONSUMER, pipeline.CONSUMER)
 FIRST_LINK = timedelta(hours=24)
 
 
@@ -260,7 +262,7 @@ class App:
         return await self.database.write(lambda tx: approvals.expire(tx, now))
 
     async def _tidy(self, now: datetime) -> datetime:
-        await self.database.write(lambda tx: events.prune(tx, now - KEEP_EVENTS))
+        await self.database.write(lambda tx: events.prune(tx, now - KEEP_EVENTS, OTHER_STREAMS))
         await self.database.write(lambda tx: webhooks.prune(tx, now))
         await self.database.write(lambda tx: forget_answers(tx, now - KEEP_ANSWERS))
         return now + timedelta(hours=1)

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opsbook.alerts import baseline
@@ -38,6 +38,7 @@ def judged(
     return explain(a_rule(when), Seen(looks[-1].at, "ok", looks[-1].value, unit, past))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(0, 1e5), min_size=30, max_size=60),
     st.lists(st.one_of(st.none(), st.floats(1, 1e5)), min_size=4, max_size=4),

@@ -65,8 +65,8 @@ def test_an_alert_fills_the_runbook_from_its_labels(book):
     rule = book.rules["disk-full"]
     labels = rule.labels_of(book.id, book.checks[rule.check])
     assert labels == {
-        "book": "starter", "rule": "disk-full", "check": "disk", "severity": "P2",
-        "service": "machine",
+        "alertname": "disk-full", "book": "starter", "rule": "disk-full", "check": "disk",
+        "severity": "P2", "service": "machine",
     }  # fmt: skip
     assert rule.arguments(labels) == {"check": "disk", "keep_days": "7"}
     assert rule.arguments({}) == {"keep_days": "7"}

@@ -51,7 +51,7 @@ def test_a_state_that_turns_each_time_is_a_share_of_100_and_a_new_change_counts_
 @given(st.lists(st.sampled_from(STATES), min_size=1, max_size=21))
 def test_between_its_two_ends_it_stays_as_it_was(states: list[str]) -> None:
     share = flapping.share(states, 21)
-    after = flapping.decide(True, states, Flapping()), flapping.decide(False, states, Flapping())
+    after = flapping.decide(True, share, Flapping()), flapping.decide(False, share, Flapping())
     if share >= 50:
         assert after == (True, True)
     elif share > 25:

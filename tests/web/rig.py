@@ -18,6 +18,8 @@ import uvicorn
 
 from opsbook import audit
 from opsbook.access import sessions
+from opsbook.alerts import Dispatcher
+from opsbook.alerts.intake.doors import Doors
 from opsbook.audit.entries import SERVER
 from opsbook.base import places
 from opsbook.base.clock import Clock, SystemClock
@@ -64,6 +66,9 @@ class Rig:
         )
         self.scheduler = Scheduler(self.database, self.library, self.loops, clock, facts)
         self.loops.loops.clear()
+        self.dispatcher = Dispatcher(self.database, self.library, "http://127.0.0.1:0")
+        self.doors = Doors(self.database, self.library, clock)
+        self.started_at = clock.now()
         self.engine = SimpleNamespace(trouble={})
         self.sealer = audit.Sealer(self.database, self.places.audit)
         self.ids: dict[str, int] = {}
@@ -122,6 +127,7 @@ async def serving(data: Path, fill: Fill, database: str | None = None) -> AsyncI
         server.should_exit = True
         await task
         await rig.scheduler.stop()
+        await rig.doors.close()
         await rig.database.stop()
 
 

@@ -19,6 +19,8 @@ import uvicorn
 
 from opsbook import audit, runs
 from opsbook.access import sessions, tokens
+from opsbook.alerts import Dispatcher
+from opsbook.alerts.intake.doors import Doors
 from opsbook.base.database import Transaction
 from opsbook.book import Book, load
 from opsbook.revisions import Revisions
@@ -361,6 +363,9 @@ async def serving(folder: Path, port: int = 0) -> AsyncIterator[Site]:
             stage.places.data / "clones",
         )  # fmt: skip
         app.sealer = audit.Sealer(stage.database, stage.places.audit)
+        app.dispatcher = Dispatcher(stage.database, stage.library, "http://127.0.0.1:0")
+        app.doors = Doors(stage.database, stage.library, stage.clock)
+        app.started_at = stage.clock.now()
         files = {f"runbooks/{name}.md": text for name, text in BOOKS.items()}
         await stage.publish(load({"book.yaml": HEAD, **files}, VOCABULARY))
         served = create(app)

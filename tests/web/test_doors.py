@@ -18,10 +18,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opsbook.alerts.intake.accepting import Accepting
+from opsbook.alerts.intake.doors import Allowance
 from opsbook.base.database import Database
 from opsbook.web import doors as web
 from tests.alerts.intake.gate import (
     BOOK,
+    NOW,
     SECRETS,
     TOKEN,
     Gate,
@@ -353,6 +355,13 @@ async def test_a_batch_of_more_than_a_minutes_worth_is_taken_when_nothing_else_w
     assert (answer.status, answer.headers["retry-after"]) == (429, "31")
     gate.clock.advance(timedelta(seconds=31))
     assert (await gate.post("few", notification(firing()))).status == 200
+
+
+def test_a_clock_that_is_set_back_keeps_no_door_shut() -> None:
+    allowance = Allowance(60, NOW)
+    allowance.left = 0.0
+    assert allowance.wait(1, NOW - timedelta(hours=5)) == 1.0
+    assert allowance.wait(1, NOW - timedelta(hours=5) + timedelta(seconds=1)) == 0.0
 
 
 async def test_one_doors_limit_is_not_anothers(gate: Gate) -> None:

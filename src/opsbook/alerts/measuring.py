@@ -153,11 +153,18 @@ def _against(band: Band, value: Quantity, told: Part) -> Explained:
 
 
 def _statistic(when: Condition, band: Band, seen: Seen) -> Explained:
-    """A statistic of the values that came after `over` ago, up to this look's own."""
+    """A statistic of the values that came after `over` ago, up to this look's own.
+
+    How many there are is known only of a check that was looked at since then: one that has just
+    begun, or begun again, would have too few at once.
+    """
     over = when.over or timedelta(0)
     values = seen.past.series.values_in(seen.at - over, seen.at)
     unit = seen.past.series.unit
     if when.measure == "count":
+        began = seen.at - over
+        if not seen.past.series.has_look(began - when.grace(seen.past.every), began):
+            return Explained(None, parts=(Part(NOT_LOOKED, {"over": over}),))
         told = Part(COUNT, {"n": len(values), "over": over})
         return _against(band, Quantity(float(len(values))), told)
     if len(values) < when.needed:
@@ -322,6 +329,7 @@ DROP: Final = N_(
 NO_VALUE: Final = N_("the look brought no value")
 TOO_LARGE: Final = N_("no number is large enough for it")
 OTHER_UNIT: Final = N_("a value in %(unit)s cannot be compared with %(band)s")
+NOT_LOOKED: Final = N_("it was not looked at for all of the last %(over)s")
 TOO_FEW: Final = N_("too few values over %(over)s: %(n)s of at least %(least)s")
 NOTHING_THEN: Final = N_("nothing is known of the value %(over)s before")
 WAS_ZERO: Final = N_("the value was 0 %(over)s before, of which there is no share")

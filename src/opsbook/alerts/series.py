@@ -42,6 +42,11 @@ class Series:
         last = bisect_right(self.times, micros(end))
         return [value for value in self.values[first:last] if not math.isnan(value)]
 
+    def has_look(self, start: datetime, end: datetime) -> bool:
+        """Whether there was a look between the two, both included, with a value or without."""
+        place = bisect_left(self.times, micros(start))
+        return place < len(self.times) and self.times[place] <= micros(end)
+
     def index_at(self, at: datetime, earliest: datetime) -> int | None:
         """Where the value stands that was the newest `at` that time, if not before `earliest`."""
         first, place = micros(earliest), bisect_right(self.times, micros(at)) - 1

@@ -68,7 +68,9 @@ def forget_cleared(tx: Transaction, before: datetime) -> int:
 
 _LOOKS = (
     sa.select(
-        sa.type_coerce(observation.c.at, sa.BigInteger), observation.c.value, observation.c.unit
+        sa.type_coerce(observation.c.at, sa.BigInteger).label("at"),
+        observation.c.value,
+        observation.c.unit,
     )
     .where(
         observation.c.book == sa.bindparam("book"),
@@ -91,9 +93,10 @@ def looks(
     """
     values: dict[str, Any] = {"book": book, "check_id": check_id, "since": since, "upto": upto}
     if until is None:
-        return [(at, value, unit) for at, value, unit in tx.execute(_LOOKS, values)]
-    found = tx.execute(_LOOKS_UNTIL, {**values, "until": until})
-    return [(at, value, unit) for at, value, unit in found]
+        found = tx.execute(_LOOKS, values)
+    else:
+        found = tx.execute(_LOOKS_UNTIL, {**values, "until": until})
+    return [(row.at, row.value, row.unit) for row in found]
 
 
 def hours(

@@ -13,7 +13,7 @@ lock there. SQLite has one writer and needs none.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -184,9 +184,13 @@ def list_parked(tx: Transaction) -> list[dict[str, Any]]:
     return tx.rows(sa.select(*columns).select_from(joined).order_by(parked.c.event_id))
 
 
-def prune(tx: Transaction, before: datetime) -> int:
-    """Delete events older than ``before`` that every consumer has behind it."""
-    lowest = tx.scalar(sa.select(sa.func.min(cursor.c.position)))
+def prune(tx: Transaction, before: datetime, others: Collection[str] = ()) -> int:
+    """Delete events older than ``before`` that every consumer has behind it.
+
+    ``others`` are consumers whose place is in another stream than the events.
+    """
+    mine = cursor.c.consumer.not_in(list(others))
+    lowest = tx.scalar(sa.select(sa.func.min(cursor.c.position)).where(mine))
     if lowest is None:
         return 0
     kept = sa.select(parked.c.event_id)

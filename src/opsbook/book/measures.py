@@ -152,7 +152,8 @@ class Condition(Part):
             return timedelta(hours=1)
         if self.over is None:
             return timedelta(0)
-        return self.over + (self.grace(every) if self.measure in GROWTHS else timedelta(0))
+        begun = self.measure in GROWTHS or self.measure == "count"
+        return self.over + (self.grace(every) if begun else timedelta(0))
 
     def holds(self, state: State, value: float | None, unit: str = "") -> bool:
         """Whether one look meets a condition on a state or on the last value.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, Self
 
 import aiohttp
 from pydantic import model_validator
@@ -20,12 +20,11 @@ from pydantic import model_validator
 from opsbook.base import secrets
 from opsbook.book.fields import Part
 from opsbook.book.refs import TargetId
+from opsbook.checks import referred
 from opsbook.checks.connect import failed, place
 from opsbook.checks.fields import complaint
 from opsbook.checks.kind import Context
 from opsbook.checks.model import CannotLook, Reading
-
-Key = TypeVar("Key", bound=str)
 
 
 class Asks(Part):
@@ -101,33 +100,16 @@ async def credential(
         if read is None:
             return Credential()
         headers, user, password = read.headers, read.user, read.password
-    named = {f"header {name}": one for name, one in (headers or {}).items()}
-    if password is not None:
-        named["password"] = password
-    found = await values(context, named)
+    references = {*(headers or {}).values(), *([password] if password is not None else [])}
+    found = await referred.values(references, context)
+    for name, one in (headers or {}).items():
+        if not found[one].isprintable():
+            raise CannotLook(f"the secret {one} is no value of a header: {name}")
     return Credential(
-        {name: found[f"header {name}"] for name in headers or {}}, user, found.get("password")
+        {name: found[one] for name, one in (headers or {}).items()},
+        user,
+        found[password] if password is not None else None,
     )
-
-
-async def values(context: Context, references: Mapping[Key, str]) -> dict[Key, str]:
-    """The secrets behind references, under the same names.
-
-    A file is read on a thread: it may lie on a mount that is dead.
-
-    Raises:
-        CannotLook: one of them is not there.
-    """
-
-    def resolve() -> dict[Key, str]:
-        return {name: secrets.resolve(one) for name, one in references.items()}
-
-    try:
-        if any(one.startswith("file:") for one in references.values()):
-            return await context.blocking(resolve)
-        return resolve()
-    except secrets.SecretMissing as error:
-        raise CannotLook(f"{error.message} {error.remedy}") from None
 
 
 async def masked(look: Awaitable[Reading], secret: Collection[str]) -> Reading:

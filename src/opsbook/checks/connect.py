@@ -23,6 +23,7 @@ OURS = {
     errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL,
     errno.ENETUNREACH, errno.ENETDOWN, errno.EACCES, errno.EPERM,
 }  # fmt: skip
+_NOT_BLOCKING = getattr(socket, "SOCK_NONBLOCK", 0)
 UNKNOWN_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
@@ -42,8 +43,7 @@ async def connect(context: Context, host: str, port: int) -> tuple[socket.socket
         connection: socket.socket | None = None
         began = time.perf_counter()
         try:
-            connection = socket.socket(family, socket.SOCK_STREAM)
-            connection.setblocking(False)
+            connection = opened(family)
             if left > 1:
                 async with asyncio.timeout(share):
                     await _connected(connection, place)
@@ -58,6 +58,14 @@ async def connect(context: Context, host: str, port: int) -> tuple[socket.socket
         else:
             return connection, (time.perf_counter() - began) * 1000
     raise failure
+
+
+def opened(family: socket.AddressFamily) -> socket.socket:
+    """Return a socket that does not block, made so at once where the system can."""
+    connection = socket.socket(family, socket.SOCK_STREAM | _NOT_BLOCKING)
+    if not _NOT_BLOCKING:
+        connection.setblocking(False)
+    return connection
 
 
 async def _connected(connection: socket.socket, place: tuple[Any, ...]) -> None:

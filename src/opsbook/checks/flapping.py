@@ -10,6 +10,7 @@ at `high` and ends at `low`, and between the two it stays as it was.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -18,9 +19,9 @@ from opsbook.book.sections.checks import Flapping
 OLDEST, NEWEST = 0.75, 1.25
 
 
-def share(states: Sequence[str], looks: int) -> float:
+def share(states: Sequence[str] | deque[str], looks: int) -> float:
     """Return the weighted share of changes in percent; `states` oldest first, `looks` at most."""
-    if len(set(states)) < 2:
+    if not states or states.count(states[0]) == len(states):
         return 0.0
     places = looks - 1
     first = places - (len(states) - 1)
@@ -30,11 +31,8 @@ def share(states: Sequence[str], looks: int) -> float:
     return sum(OLDEST + step * n for n in changed) * 100 / places
 
 
-def decide(before: bool, states: Sequence[str], settings: Flapping) -> bool:
-    """Whether a check flaps after the last of `states`, if it did so `before` or not."""
-    if settings.off:
-        return False
-    found = share(states, settings.looks)
+def decide(before: bool, found: float, settings: Flapping) -> bool:
+    """Whether a check flaps at a share of changes, if it did so `before` or not."""
     if found >= settings.high.value and found > 0:
         return True
     return before and found > settings.low.value

@@ -62,9 +62,9 @@ async def elasticsearch(
     whole = _below(url, f"{quote(index, safe='*,')}/_count")
     found = await _json(context, "POST", whole, headers, verify=verify, body=body)
     shards = found.get("_shards")
-    failed = shards.get("failed", 0) if isinstance(shards, dict) else 0
-    if failed:  # a smaller number than the true one would be a green light
-        raise CannotLook(f"{failed} of {shards.get('total')} shards did not answer")
+    told = shards if isinstance(shards, dict) else {}
+    if failed := told.get("failed"):  # a smaller number than the true one would be a green light
+        raise CannotLook(f"{failed} of {told.get('total')} shards did not answer")
     return _number(found.get("count"))
 
 

@@ -9,7 +9,7 @@ else, and a handful of dead resolvers would stop those.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import functools
 import socket
 import time
 from dataclasses import dataclass
@@ -47,8 +47,8 @@ class Names(AbstractResolver):
             socket.gaierror: the name is not known, or the resolver did not answer.
             StillHanging: the same question has been unanswered for longer than `PATIENCE_S`.
         """
-        with contextlib.suppress(socket.gaierror):
-            return _ask(host, port, NUMERIC)
+        if (found := _numeric(host, port)) is not None:
+            return [found]
         asked = self._asked.get(host)
         if asked is None:
             now = self.clock.now()
@@ -84,6 +84,18 @@ class Names(AbstractResolver):
             asked.task.cancel()
 
 
+@functools.lru_cache(maxsize=4096)
+def _numeric(host: str, port: int) -> Address | None:
+    """Return an address that is written as one. No resolver was asked, so it may be kept."""
+    try:
+        return _ask(host, port, NUMERIC)[0]
+    except socket.gaierror:
+        return None
+
+
 def _ask(host: str, port: int, flags: int) -> list[Address]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    except UnicodeError:  # a label of more than 63 letters, or of none
+        raise socket.gaierror(socket.EAI_NONAME, "no name that could be asked for") from None
     return [(family, place) for family, _, _, _, place in found]

@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+
+import structlog
 
 from opsbook.base.clock import Clock
 from opsbook.base.database import Database
@@ -37,6 +40,7 @@ from opsbook.checks.plan import Plan, Planned, target_of
 from opsbook.checks.retention import Forgetting
 from opsbook.checks.waking import Waking
 
+log = structlog.get_logger("opsbook.checks")
 AT_MOST = 32
 MOST_SLOW = 224
 SLOW_S = 1.0
@@ -71,11 +75,12 @@ class Scheduler:
             database=database, book=library.current, data=Path(facts.data), programs=programs
         )
         self._looker = Looker(clock, kinds, lent)
-        self._ledger = Ledger(database, library, clock)
+        self._ledger = Ledger(database, library, loops)
         self._waiting: deque[Planned] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._quick: dict[Planned, float] = {}
         self._slow: set[Planned] = set()
+        self._starting = 0
         self._room: asyncio.TimerHandle | None = None
         self._asked = asyncio.Semaphore(at_most)
         self._renewed = False
@@ -156,38 +161,51 @@ class Scheduler:
         return observation
 
     def _fill(self) -> None:
-        while self._waiting and (len(self._quick) < self.at_most or self._make_room()):
-            planned = self._waiting.popleft()
-            if planned.gone:
-                continue
-            self._quick[planned] = time.monotonic()
-            task = asyncio.create_task(self._look(planned))
+        """Start as many who look as there are places for what waits."""
+        while len(self._waiting) > self._starting and self._room_for(self._starting):
+            self._starting += 1
+            task = asyncio.create_task(self._work())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _look(self, planned: Planned) -> None:
+    async def _work(self) -> None:
+        """Look at what waits, one after the other, until there is nothing or no place."""
+        self._starting -= 1
         async with self.loops.busy():
-            ticket = self._ledger.ticket()
-            try:
-                await self._recall(planned)
-                observation = await self._looker.look(planned)
-            finally:
-                self._quick.pop(planned, None)
-                self._slow.discard(planned)
-                self._fill()
-            try:
+            while self._waiting and self._room_for(0):
+                planned = self._waiting.popleft()
                 if not planned.gone:
-                    await self._ledger.keep(ticket, observation)
-                    self._written("")
-            except Exception as error:  # noqa: BLE001  the loop `observations` tells
-                self._written(f"{type(error).__name__}: {error}")
-            finally:
-                planned.under_way = False
+                    await self._look(planned)
 
-    def _written(self, trouble: str) -> None:
+    async def _look(self, planned: Planned) -> None:
+        self._quick[planned] = time.monotonic()
+        ticket = self._ledger.ticket()
+        try:
+            if planned.recent is not None:
+                await self._recall(planned)
+            observation = await self._looker.look(planned)
+        except Exception:  # a mistake of ours must not end the looking
+            planned.under_way = False
+            log.exception("a look could not be judged", check="/".join(planned.key))
+            return
+        finally:
+            self._quick.pop(planned, None)
+            self._slow.discard(planned)
+        if planned.gone:
+            planned.under_way = False
+        else:
+            self._ledger.add(ticket, observation, functools.partial(self._written, planned))
+
+    def _written(self, planned: Planned, error: Exception | None) -> None:
+        planned.under_way = False
+        trouble = f"{type(error).__name__}: {error}" if error is not None else ""
         if bool(trouble) != bool(self._trouble):
             self._wake_tidy()
         self._trouble = trouble
+
+    def _room_for(self, others: int) -> bool:
+        """Whether one more may look, beside those who do and `others` who are about to."""
+        return len(self._quick) + others < self.at_most or (bool(self._quick) and self._make_room())
 
     def _make_room(self) -> bool:
         """Whether the look that has taken longest gives its place up; asked again when it does."""

@@ -4,9 +4,10 @@ All of it in one transaction, so that whoever reads an observation reads what fo
 the pipeline must not page for a check in the moment between the failure of its gateway and the mark
 that says so.
 
-The states of the last looks are remembered, since reading them for each look would cost more than
-all else. The memory is believed only where its newest time is that of the check's row: another
-server, or work that was undone, makes it be read anew.
+How each check stands is remembered, with the states of its last looks: to read them for each look
+would cost more than all else. With SQLite nobody else writes them, and the memory is believed until
+work was undone; on PostgreSQL another server may have looked, so what is remembered is believed
+only where its time is still that of the check's row.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from opsbook import audit
 from opsbook.audit.entries import SERVER
 from opsbook.base.database import Transaction
 from opsbook.book import Book
-from opsbook.book.sections.checks import Check
+from opsbook.book.sections.checks import Flapping
 from opsbook.checks import depending, flapping, pings, store, windows
 from opsbook.checks.depending import FAILED
 from opsbook.checks.model import Observation
@@ -29,8 +29,12 @@ from opsbook.checks.model import Observation
 
 @dataclass(slots=True)
 class _Past:
-    at: datetime | None
-    states: deque[str]
+    """How a check stood when it was last looked at, and its last states up to then."""
+
+    at: datetime
+    state: str
+    flapping: bool
+    states: deque[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,26 @@ class _Graph:
 
 @dataclass(slots=True)
 class Memory:
-    """The states of each check's last looks; touched by the writer's thread alone."""
+    """How checks stand; touched by the writer's thread alone, and thrown away when work fails."""
 
     past: dict[tuple[str, str], _Past] = field(default_factory=dict)
     graphs: dict[str, _Graph] = field(default_factory=dict)
+
+    def refresh(self, tx: Transaction, seen: Sequence[Observation]) -> None:
+        """Let the memory of these checks be what the database has."""
+        alone = tx.connection.dialect.name == "sqlite"
+        wanted: dict[str, set[str]] = {}
+        for one in seen:
+            if not alone or (one.book, one.check_id) not in self.past:
+                wanted.setdefault(one.book, set()).add(one.check_id)
+        for book, checks in wanted.items():
+            found = store.standing(tx, book, checks)
+            for check in checks:
+                row, past = found.get(check), self.past.get((book, check))
+                if row is None:
+                    self.past.pop((book, check), None)
+                elif past is None or past.at != row["at"]:
+                    self.past[book, check] = _Past(row["at"], row["state"], row["flapping"])
 
     def graph(self, book: Book) -> _Graph:
         """Return a book's dependencies, made once for each revision."""
@@ -81,13 +101,7 @@ def keep(
 
     A book that is no longer running, or a check that it no longer has, has nothing that follows.
     """
-    mine: dict[str, list[Observation]] = {}
-    for one in seen:
-        mine.setdefault(one.book, []).append(one)
-    before = {
-        book: store.standing(tx, book, {one.check_id for one in some})
-        for book, some in mine.items()
-    }
+    memory.refresh(tx, seen)
     turned: list[tuple[Observation, bool, float]] = []
     moved: set[str] = set()
     for one in seen:
@@ -95,19 +109,22 @@ def keep(
         check = book.checks.get(one.check_id) if book is not None else None
         if book is None or check is None:
             continue
-        was = before[one.book].get(one.check_id)
-        found = _flaps(tx, one, check, was, memory)
-        if found is not None:
-            turned.append((one, *found))
-        if one.check_id in memory.graph(book).involved and (
-            was is None or (was["state"] in FAILED) != (one.state in FAILED)
+        key = (one.book, one.check_id)
+        was = memory.past.get(key)
+        new = _Past(one.at, one.state, was is not None and was.flapping)
+        if not check.flapping.off:
+            share = _flaps(tx, new, was, key, check.flapping)
+        elif new.flapping:
+            new.flapping, share = False, 0.0
+        else:
+            share = None
+        if share is not None:
+            turned.append((one, new.flapping, share))
+        memory.past[key] = new
+        if (was is None or (was.state in FAILED) != (one.state in FAILED)) and (
+            one.check_id in memory.graph(book).involved
         ):
             moved.add(one.book)
-        before[one.book][one.check_id] = {
-            "state": one.state,
-            "at": one.at,
-            "flapping": found[0] if found is not None else bool(was and was["flapping"]),
-        }
     store.keep(tx, seen)
     for one, flaps, share in turned:
         if store.set_flapping(tx, one.book, one.check_id, flaps):
@@ -119,23 +136,20 @@ def keep(
 
 
 def _flaps(
-    tx: Transaction,
-    one: Observation,
-    check: Check,
-    was: Mapping[str, Any] | None,
-    memory: Memory,
-) -> tuple[bool, float] | None:
-    """Whether the check begins (or ceases) to flap with this observation, and at which share."""
-    flapped = bool(was and was["flapping"])
-    settings = check.flapping
-    if settings.off:
-        return (False, 0.0) if flapped else None
-    key = (one.book, one.check_id)
-    states = memory.states(tx, key, settings.looks, was["at"] if was is not None else None)
-    states.append(one.state)
-    memory.past[key].at = one.at
-    flaps = flapping.decide(flapped, states, settings)
-    return (flaps, flapping.share(states, settings.looks)) if flaps != flapped else None
+    tx: Transaction, new: _Past, was: _Past | None, key: tuple[str, str], settings: Flapping
+) -> float | None:
+    """Let a check begin or cease to flap with a look; return the share of changes if it does."""
+    states = was.states if was is not None else deque[str](maxlen=settings.looks)
+    if states is None or states.maxlen != settings.looks:
+        states = deque(store.last_states(tx, *key, settings.looks), maxlen=settings.looks)
+    states.append(new.state)
+    new.states = states
+    share = flapping.share(states, settings.looks)
+    flaps = flapping.decide(new.flapping, share, settings)
+    if flaps == new.flapping:
+        return None
+    new.flapping = flaps
+    return share
 
 
 def settle(tx: Transaction, now: datetime, book: Book, memory: Memory) -> None:

@@ -25,6 +25,7 @@ from typing import Final
 from opsbook.base import secrets
 from opsbook.book import Book, Step, postgres
 from opsbook.book.sections.targets import Target
+from opsbook.checks import references
 from opsbook.runs.rubbish import CREDENTIALS
 from opsbook.runs.supervisor import SpawnError
 
@@ -151,10 +152,7 @@ def secret_references(book: Book) -> Iterator[str]:
         for credential in (target.read, target.change):
             if credential is not None:
                 yield from credential.references()
-    for check in book.checks.values():
-        own = getattr(check.spec, "references", None)
-        if own is not None:
-            yield from own()
+    yield from references.of_book(book)
 
 
 def known(book: Book) -> set[str]:

@@ -123,7 +123,9 @@ class IntakeDoors:
         given = tokens(headers)
         if rest and (door is None or door.kind is None or rest not in door.kind.paths):
             given.append(rest)
-        door = self.doors.admit(door, given, local=from_this_machine(scope, headers))
+        open_here = door is not None and door.intake.token is None
+        local = open_here and from_this_machine(scope, headers)
+        door = self.doors.admit(door, given, local=local)
         self.doors.allow(door, 0)
         held = Held(self)
         try:

@@ -14,6 +14,7 @@ from opsbook.alerts.exchange.findings import NotReadable
 from opsbook.alerts.pipeline import routing
 from opsbook.alerts.pipeline.routing import Node
 from opsbook.book import Book
+from tests.alerts.exchange.broken import BROKEN
 from tests.alerts.exchange.tools import FILES, PEOPLE, amtool, every, made, refused, taken_by
 from tests.books import shelf
 
@@ -410,41 +411,6 @@ def test_what_is_added_by_hand_after_the_export_is_told_too() -> None:
     read = yaml.safe_load(back.files["routing.yaml"])
     assert len(read["routing"]["to"]) == 8
     assert read["receivers"]["by-hand"]["to"] == ["by-hand-slack"]
-
-
-BROKEN = {
-    "": "this file holds no configuration",
-    "- a\n": "this file holds no configuration",
-    "route: [": "",
-    "a: &x [*x]\n": "",
-    "rout: {}\nroute: {receiver: a}\nreceivers: [{name: a}]\n": "did you mean 'route'?",
-    "route: {}\n": "the outermost route names no receiver",
-    "receivers: [{name: a}]\n": "there is no route",
-    "route: {receiver: b}\nreceivers: [{name: a}]\n": "there is no receiver 'b'",
-    "route: {receiver: a}\nreceivers: [{name: a}, {name: a}]\n": "already",
-    "route: {receiver: a}\nreceivers: [{}]\n": "has no name",
-    "route: {receiver: a}\nreceivers: [{name: a, slak_configs: []}]\n": "did you mean 'slack_configs'?",
-    "route: {receiver: a, matchers: [a=b]}\nreceivers: [{name: a}]\n": "takes every alert",
-    "route: {receiver: a, group_interval: 0s}\nreceivers: [{name: a}]\n": "cannot be zero",
-    "route: {receiver: a, group_wait: soon}\nreceivers: [{name: a}]\n": "'soon' is no duration",
-    "route: {receiver: a, group_by: ['...', b]}\nreceivers: [{name: a}]\n": "every label already",
-    "route: {receiver: a, group_by: [b, b]}\nreceivers: [{name: a}]\n": "a label twice",
-    "route: {receiver: a, group_by: {b: c}}\nreceivers: [{name: a}]\n": "should be a list",
-    "route: {receiver: a, routes: [b]}\nreceivers: [{name: a}]\n": "should be a map",
-    "route: {receiver: a, routes: [{matchers: ['a~b']}]}\nreceivers: [{name: a}]\n": "is no matcher",
-    "route: {receiver: a, routes: [{matchers: ['a=~\"[\"']}]}\nreceivers: [{name: a}]\n": "RE2",
-    "route: {receiver: a, routes: [{match: {a-b: c}}]}\nreceivers: [{name: a}]\n": "no label's name",
-    "route: {receiver: a, routes: [{continue: maybe}]}\nreceivers: [{name: a}]\n": "neither true nor",
-    "route: {receiver: a, routes: [{mute_time_intervals: [x]}]}\nreceivers: [{name: a}]\n": "no time interval 'x'",
-    "route: {receiver: a}\nreceivers: [{name: a, slack_configs: [{channel: x}]}]\n": "api_url is missing",
-    "route: {receiver: a}\nreceivers: [{name: a, email_configs: [{to: x}]}]\n": "smarthost is missing",
-    "route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url: 'ftp://x'}]}]\n": "no address of the web",
-    "route: {receiver: a}\nreceivers: [{name: a, telegram_configs: [{bot_token: x}]}]\n": "chat_id is missing",
-    "route: {receiver: a}\nreceivers: [{name: a}]\ntime_intervals: [{name: t, time_intervals: [{weekdays: [someday]}]}]\n": "is not a weekday",
-    "route: {receiver: a}\nreceivers: [{name: a}]\ntime_intervals: [{name: t, time_intervals: [{times: [{start_time: '9', end_time: '8'}]}]}]\n": "no time range",
-    "route: {receiver: a}\nreceivers: [{name: a}]\ntime_intervals: [{name: t, time_intervals: [{location: Mars}]}]\n": "not a time zone",
-}  # fmt: skip
-GENEROUS = {"a: &x [*x]\n", "- a\n"}
 
 
 @pytest.mark.parametrize("text", BROKEN)

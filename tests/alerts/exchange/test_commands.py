@@ -1,17 +1,30 @@
 """`opsbook export`, `import` and `routes test` as people use them."""
 
+import contextlib
+import io
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
+from opsbook.cli import main
 from tests.alerts.exchange.test_alertmanager import SECRETS
 from tests.alerts.exchange.tools import FILES, PEOPLE, amtool, promtool
 from tests.books.shelf import FOLDER
-from tests.support.front_door import call
+from tests.support.front_door import Answer
+from tests.support.front_door import call as as_a_program
 
 SAMPLE = FILES / "alertmanager.yml"
+
+
+def call(*words: str | Path, cwd: Path | None = None) -> Answer:
+    """Run a command within this process, which spares a second of importing each time."""
+    out, err = io.StringIO(), io.StringIO()
+    here = contextlib.chdir(cwd or Path())
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), here:
+        status = main([str(one) for one in words])
+    return Answer(status, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
@@ -35,7 +48,7 @@ def test_an_alertmanager_yml_becomes_a_book_that_loads_and_leaves_again(
     assert "  PAGER_PAGERDUTY  pagerduty://{routing_key}@events" in done.err
     assert not [secret for secret in SECRETS if secret in done.err + done.out]
     assert call("validate", people).status == 0
-    out = call("export", "alertmanager", people, "--into", tmp_path / "out")
+    out = as_a_program("export", "alertmanager", people, "--into", tmp_path / "out")
     assert out.status == 0
     assert "SUCCESS" in amtool("check-config", tmp_path / "out" / "alertmanager.yml")
 
@@ -50,7 +63,7 @@ def test_an_import_overwrites_nothing_and_does_not_route_twice(people: Path) -> 
     (people / "routing.yaml").write_text("")
     in_the_way = call("import", "alertmanager", SAMPLE, "--into", people)
     assert in_the_way.status == 1
-    assert "already has routing.yaml, channels.yaml, intakes.yaml" in in_the_way.err
+    assert "already has routing.yaml, channels.yaml." in in_the_way.err
     assert (people / "away").read_bytes() == before["routing.yaml"]
     assert (people / "routing.yaml").read_bytes() == b""
 
@@ -105,7 +118,9 @@ def test_rules_leave_with_their_proof_into_a_folder(tmp_path: Path) -> None:
     several = call("export", "prometheus", book)
     assert several.status == 2
     assert "Name a folder with --into" in several.err
-    done = call("export", "prometheus", book, "--into", tmp_path, "--url", "https://ops.example.org")
+    done = call(
+        "export", "prometheus", book, "--into", tmp_path, "--url", "https://ops.example.org"
+    )
     assert done.status == 0
     rules, tests = sorted(tmp_path.iterdir())
     promtool("check", "rules", rules)

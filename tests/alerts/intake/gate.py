@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from opsbook.alerts.intake import doors, posted
@@ -178,7 +179,19 @@ class Gate:
         return await self.database.read(lambda tx: tx.rows(query))
 
     async def stored(self, source: str = "") -> list[Posted]:
-        """The alerts that are on disk."""
+        """The alerts of letters that are on disk, as their kind has read them.
+
+        What a name with several severities adds is left out: see `opsbook.alerts.intake.keyed`.
+        """
+        found: list[Posted] = []
+        for one in await self.kept(source):
+            plain = msgspec.structs.replace(one, key=one.key.partition(" ")[2])
+            if one.labels and not (one.key and found and found[-1] == plain):
+                found.append(plain)
+        return found
+
+    async def kept(self, source: str = "") -> list[Posted]:
+        """Everything that is on disk."""
         rows = await self.rows()
         return [
             one

@@ -209,3 +209,11 @@ def test_whatever_is_sent_is_refused_or_in_bounds_and_stays_so(
     assert (again.labels, again.startsAt, again.endsAt, again.key) == (
         one.labels, one.startsAt, one.endsAt, one.key
     )  # fmt: skip
+
+
+def test_a_senders_own_name_tells_its_alerts_apart_and_labels_where_it_has_none() -> None:
+    named, worse = alert({"alertname": "a"}, key="k"), alert({"alertname": "b"}, key="k")
+    assert posted.told_apart_by("door", named) == posted.told_apart_by("door", worse)
+    assert posted.told_apart_by("other", named) != posted.told_apart_by("door", named)
+    assert posted.told_apart_by("door", alert()) == posted.told_apart_by("other", alert())
+    assert not any(cleaning.is_name(name) for name in posted.told_apart_by("door", named))

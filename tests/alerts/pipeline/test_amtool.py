@@ -152,7 +152,7 @@ async def test_a_real_prometheus_with_the_exported_rules_opens_an_incident(
     app: App, tmp_path: Path
 ) -> None:
     program = needs("promtool")
-    from opsbook.alerts.exchange import rules_out  # noqa: PLC0415
+    from opsbook.alerts.exchange import rules_out
 
     book = app.library.current("shop")
     exported = rules_out.write(book, url=app.url)

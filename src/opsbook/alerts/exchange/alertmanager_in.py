@@ -264,9 +264,7 @@ class _Carrying:
                 at.sheet.say("error", at.place(name, n), told, suggestion(one, self.times))
         return names
 
-    def _receiver(
-        self, at: At, around: _Around | None, found: dict[str, Any]
-    ) -> tuple[Told, str]:
+    def _receiver(self, at: At, around: _Around | None, found: dict[str, Any]) -> tuple[Told, str]:
         before = (around.told, around.as_) if around is not None else ((), "incident")
         name = at.text("receiver")
         if not name:
@@ -304,14 +302,7 @@ class _Carrying:
     def _waits(
         self, at: At, around: _Around | None, found: dict[str, Any]
     ) -> tuple[bool, timedelta, timedelta]:
-        labels = at.texts("group_by")
-        for label in labels:
-            if label != EVERY_LABEL and not matching.LABEL.fullmatch(label):
-                at.say("error", "group_by", f"{label!r} is no label's name")
-        if EVERY_LABEL in labels and len(labels) > 1:
-            at.say("error", "group_by", '"..." is every label already', 'write ["..."] alone')
-        if len(set(labels)) < len(labels):
-            at.say("error", "group_by", "names a label twice", "remove one of them")
+        labels = _grouping(at)
         wait, interval = at.duration("group_wait"), at.duration("group_interval")
         repeat = at.duration("repeat_interval")
         for name, value in (("group_interval", interval), ("repeat_interval", repeat)):
@@ -326,7 +317,7 @@ class _Carrying:
             found["group_by"] = [one for one in labels if one != ALL_IN_ONE]
         begins = bool(labels) and not alone and around is not None and around.alone
         at_once = alone and settled_wait == timedelta(0) and settled == AT_ONCE
-        if around is None and not at_once or begins:
+        if (around is None and not at_once) or begins:
             wait, interval = settled_wait, settled
         elif around is None:
             wait, interval = None, None
@@ -361,7 +352,9 @@ class _Carrying:
                     told = f"says no {prefix}matchers, which means every alert"
                     at.say("changed", "", told, "say which alerts are meant")
                     sides[f"{what}_matchers"] = ['alertname!=""']
-            noted = str(at.note.get("id") or slug(at.text("name")) or f"inhibition-{len(found) + 1}")
+            noted = str(
+                at.note.get("id") or slug(at.text("name")) or f"inhibition-{len(found) + 1}"
+            )
             wanted = noted if re.fullmatch(ID_PATTERN, noted) else f"inhibition-{len(found) + 1}"
             id = unique(wanted, {*found, *self.known.ids.get("inhibitions", ())})
             title = at.note.get("title")
@@ -369,3 +362,16 @@ class _Carrying:
             equal = at.texts("equal")
             found[id] = {**about, **sides, **({"equal": equal} if equal else {})}
         return found
+
+
+def _grouping(at: At) -> list[str]:
+    """The labels that a route groups by, with what Alertmanager refuses of them."""
+    labels = at.texts("group_by")
+    for label in labels:
+        if label != EVERY_LABEL and not matching.LABEL.fullmatch(label):
+            at.say("error", "group_by", f"{label!r} is no label's name")
+    if EVERY_LABEL in labels and len(labels) > 1:
+        at.say("error", "group_by", '"..." is every label already', 'write ["..."] alone')
+    if len(set(labels)) < len(labels):
+        at.say("error", "group_by", "names a label twice", "remove one of them")
+    return labels

@@ -11,6 +11,7 @@ ones read it and bring it up to date by themselves.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -123,8 +124,10 @@ class _Drawing:
         firing = ",".join(
             str(Matcher(name, "=", value))
             for name, value in (
-                ("alertname", rule.id), ("alertstate", "firing"), ("book", self.book.id)
-            )  # fmt: skip
+                ("alertname", rule.id),
+                ("alertstate", "firing"),
+                ("book", self.book.id),
+            )
         )
         queries = [(expression, ""), (f"count(ALERTS{{{firing}}})", "firing")]
         title = self.text(rule.title) or self.text(rule.summary)
@@ -210,7 +213,7 @@ def thresholds(bands: Bands, unit: str) -> list[dict[str, Any]]:
 def _between(edges: Sequence[float]) -> Iterator[float]:
     """A value below the first edge, one between each two, and one above the last."""
     yield edges[0] - 1 if edges else 0.0
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         yield (low + high) / 2
     if edges:
         yield edges[-1] + 1

@@ -182,7 +182,9 @@ def _victorops(at: At, top: At) -> Address | None:
     if key is None or not routing:
         return None
     form = f"splunk://{quote(routing, safe='')}@{key.shown}"
-    return Address(f"Splunk On-Call {routing}", form, key.at, same=("victorops", key.value, routing))
+    return Address(
+        f"Splunk On-Call {routing}", form, key.at, same=("victorops", key.value, routing)
+    )
 
 
 def _pushover(at: At, top: At) -> Address | None:
@@ -216,8 +218,8 @@ def _teams(at: At, top: At) -> Address | None:
     url = _secret(at, top, "webhook_url")
     if url is None:
         return None
-    at.say("changed", at_name(url.at), "Opsbook tells Microsoft Teams through a workflow",
-           "set the address of a workflow that posts what it receives; connectors are retired")  # fmt: skip
+    remedy = "set the address of a workflow that posts what it receives; connectors are retired"
+    at.say("changed", at_name(url.at), "Opsbook tells Microsoft Teams through a workflow", remedy)
     return Address("Microsoft Teams", url.shown, url.at, same=("msteams", url.value))
 
 

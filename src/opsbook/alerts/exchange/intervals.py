@@ -91,9 +91,7 @@ def says(hours: str, ranges: list[dict[str, Any]], zone: str | None) -> bool:
     except ValueError:
         return False
     written = list(_of_hours(parsed.periods, place)) or [{"location": place}]
-    told = [
-        {name: one for name, one in each.items() if name != "location"} for each in written
-    ]
+    told = [{name: one for name, one in each.items() if name != "location"} for each in written]
     for each in told:
         if "times" in each:
             each["times"] = [f"{one['start_time']}-{one['end_time']}" for one in each["times"]]

@@ -105,9 +105,7 @@ def _item(value: Any, indent: str) -> Iterator[str]:
     value, above = _above(value, indent)
     yield from above
     if isinstance(value, Mapping) and value:
-        lines = [
-            line for key, one in value.items() for line in _entry(key, one, indent + "  ")
-        ]
+        lines = [line for key, one in value.items() for line in _entry(key, one, indent + "  ")]
         first = next(n for n, line in enumerate(lines) if not line.lstrip().startswith("#"))
         # A comment on the first key would stand between the dash and it.
         yield from (line[2:] for line in lines[:first])

@@ -38,7 +38,9 @@ def _classic(text: str) -> Iterator[Matcher]:
     for token in _tokens(text.removeprefix("{").removesuffix("}")):
         found = _ONE.fullmatch(token)
         if found is None:
-            raise MatcherError(f"{token.strip()!r} is no matcher; write one such as severity=\"page\"")
+            raise MatcherError(
+                f'{token.strip()!r} is no matcher; write one such as severity="page"'
+            )
         yield Matcher(found[1], _OPERATORS[found[2]], _value(found[3]))
 
 
@@ -75,7 +77,7 @@ def _value(raw: str) -> str:
             escaped = True
         elif letter == '"':
             if not trailing or n < len(inner) - 1:
-                raise MatcherError(f"{raw!r} has a quotation mark in its middle; write \\\" there")
+                raise MatcherError(f'{raw!r} has a quotation mark in its middle; write \\" there')
             trailing = False
         else:
             value += letter
@@ -93,7 +95,7 @@ def gathered(at: At, prefix: str) -> Matchers:
     for name, op in ((f"{prefix}match", "="), (f"{prefix}match_re", "=~")):
         labels = at.labels(name)
         if name in at:
-            remedy = f"write it under {prefix}matchers, such as severity=\"page\""
+            remedy = f'write it under {prefix}matchers, such as severity="page"'
             at.say("deprecated", name, "is deprecated in Alertmanager", remedy)
         for label, value in labels.items():
             found += _checked(at, (name, label), label, _OPERATORS[op], value)

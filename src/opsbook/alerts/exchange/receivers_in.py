@@ -19,8 +19,8 @@ from opsbook.alerts.exchange.integrations import KINDS, NEWER, WEBHOOK_KEYS, WEB
 from opsbook.alerts.exchange.known import Known
 from opsbook.alerts.exchange.reading import At
 from opsbook.book.fields import ID_PATTERN
-from opsbook.book.sections.webhooks import is_loopback
 from opsbook.book.problems import suggestion
+from opsbook.book.sections.webhooks import is_loopback
 
 Told = tuple[tuple[str, bool], ...]
 """Who is told, and whether also when it is over."""
@@ -67,13 +67,6 @@ class Receivers:
 
     def read(self, at: At) -> None:
         """Take one receiver over."""
-        name = at.text("name")
-        if not name:
-            at.say("error", "", "a receiver has no name", "write name:")
-            return
-        if name in self.by_name:
-            at.say("error", "name", f"there is a receiver {name!r} already", "rename one of them")
-            return
         for key in at.value:
             if key in NEWER:
                 told = "has no counterpart here and is left out"
@@ -81,6 +74,13 @@ class Receivers:
             elif key not in {"name", WEBHOOKS, *KINDS}:
                 at.say("error", key, "is no integration of Alertmanager",
                        suggestion(key, (WEBHOOKS, *KINDS)))  # fmt: skip
+        name = at.text("name")
+        if not name:
+            at.say("error", "", "a receiver has no name", "write name:")
+            return
+        if name in self.by_name:
+            at.say("error", "name", f"there is a receiver {name!r} already", "rename one of them")
+            return
         found: dict[str, bool] = {}
         for listener, resolved in self._listeners(at, name):
             found[listener] = found.get(listener, False) or resolved
@@ -145,7 +145,9 @@ class Receivers:
             inner = at.inside("http_config")
             for key in inner.value:
                 if key not in {"authorization", "follow_redirects", "enable_http2"}:
-                    inner.say("missing", key, "is not carried over", "connections are made directly")
+                    inner.say(
+                        "missing", key, "is not carried over", "connections are made directly"
+                    )
 
     def _channel(self, at: At, name: str, kind: Kind, address: Address, noted: Any) -> str:
         if address.same in self._same:

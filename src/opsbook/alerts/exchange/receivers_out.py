@@ -26,7 +26,7 @@ SECRETS: Final = "secrets"
 """The folder beside alertmanager.yml that secrets are read from, each under its variable's name."""
 UNSET_URL: Final = "https://opsbook.invalid/set/"
 UNSET: Final = "set-this"
-INTAKE: Final = "/api/v1/intakes/{book}/{intake}"
+INTAKE: Final = "/in/{book}/{intake}"
 
 _SCHEMES: Final[Mapping[str, str]] = {
     "slack": "slack", "discord": "discord", "tgram": "telegram", "pagerduty": "pagerduty",

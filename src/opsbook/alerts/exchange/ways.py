@@ -51,7 +51,5 @@ def of(book: Book, labels: Mapping[str, str], now: datetime) -> Ways:
         )
         for node in settled.root.taken_by(labels)
     )
-    may = tuple(
-        id for id, one in book.inhibitions.items() if all_match(one.targets, labels)
-    )
+    may = tuple(id for id, one in book.inhibitions.items() if all_match(one.targets, labels))
     return Ways(labels, ways, may)

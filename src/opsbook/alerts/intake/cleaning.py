@@ -74,12 +74,11 @@ def latest(alerts: list[Posted]) -> list[Posted]:
     """Return the last of each alert that is there more than once, in the order of these."""
     if len(alerts) < 2:
         return alerts
-    found = {identity(one): n for n, one in enumerate(alerts)}
+    found = {_identity(one): n for n, one in enumerate(alerts)}
     return alerts if len(found) == len(alerts) else [alerts[n] for n in sorted(found.values())]
 
 
-def identity(one: Posted) -> object:
-    """Return what tells an alert from the others of its intake."""
+def _identity(one: Posted) -> object:
     return one.key or frozenset(one.labels.items())
 
 

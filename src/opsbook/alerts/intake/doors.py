@@ -21,6 +21,7 @@ from typing import ClassVar, Final
 
 from opsbook.alerts.intake import store
 from opsbook.alerts.intake.accepting import Accepting
+from opsbook.alerts.intake.keyed import spelled_out
 from opsbook.alerts.intake.kind import Fetch, Handed, Kind, Later, Letter, Receive, Unproven
 from opsbook.alerts.intake.kinds import KINDS
 from opsbook.alerts.intake.posted import encode
@@ -216,7 +217,7 @@ class Doors:
             reference = door.intake.token
             if reference is None or not kind.prove(letter, self._secret(door, reference)):
                 raise Unproven(WRONG)
-        handed, body = await self._read(kind, letter)
+        handed, body = await self._read(kind, door, letter)
         book, intake = door.book.id, door.intake.id
         once = (book, intake, handed.once)
         if handed.once and once in self._once:
@@ -234,15 +235,19 @@ class Doors:
                 self._once.popitem(last=False)
         return handed
 
-    async def _read(self, kind: Kind, letter: Letter) -> tuple[Handed, bytes]:
+    async def _read(self, kind: Kind, door: Door, letter: Letter) -> tuple[Handed, bytes]:
         read = kind.read
+
+        def kept(found: Handed) -> bytes:
+            return encode(spelled_out(door.book, door.intake, found.alerts, letter.now))
+
         if read is None:
             handed = await self._receive[letter.intake.kind](letter)
-            return handed, encode(handed.alerts)
+            return handed, kept(handed)
 
         def work() -> tuple[Handed, bytes]:
             found = read(letter)
-            return found, encode(found.alerts)
+            return found, kept(found)
 
         return work() if len(letter.body) < LARGE else await asyncio.to_thread(work)
 
@@ -287,8 +292,7 @@ class Allowance:
         """Return for how many seconds `count` more are too many; 0 if they may come now."""
         rate = self.a_minute / 60
         gone = (now - self.at).total_seconds()
-        if gone > 0:
-            self.left = min(float(self.a_minute), self.left + gone * rate)
-            self.at = now
+        self.left = min(float(self.a_minute), self.left + max(gone, 0.0) * rate)
+        self.at = now  # also where the clock was set back: nobody waits for it to come round again
         wanted = min(max(count, 1), self.a_minute)
         return 0.0 if self.left >= wanted else (wanted - self.left) / rate

@@ -7,7 +7,7 @@ five to ten times as long for the same checks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -20,9 +20,9 @@ class Posted(msgspec.Struct, gc=False, omit_defaults=True, frozen=True):
     resolved. Both times carry a zone.
 
     `key` is what the sender itself tells its alerts apart by, for senders that do not do it by the
-    labels: the word for severity may change while an alert goes on, and an end may come with no
-    labels but this. Two alerts of one intake with the same key are the same alert, whatever their
-    labels; without a key the labels tell.
+    labels. Two alerts of one intake with the same key are the same alert, whatever their labels;
+    without a key the labels tell. On disk the severity is a part of it (`intake.keyed`), and an end
+    may have no labels at all.
     """
 
     labels: dict[str, str]
@@ -31,6 +31,15 @@ class Posted(msgspec.Struct, gc=False, omit_defaults=True, frozen=True):
     endsAt: datetime | None = None  # noqa: N815
     generatorURL: str = ""  # noqa: N815
     key: str = ""
+
+
+def told_apart_by(source: str, one: Posted) -> Mapping[str, str]:
+    """Return what an alert of an intake is known by among those of its book.
+
+    Its labels; or the intake and the sender's own name for it, as if these were its labels. No
+    label is called like that, so that the two never meet.
+    """
+    return {"": source, "key=": one.key} if one.key else one.labels
 
 
 _encoder = msgspec.json.Encoder()

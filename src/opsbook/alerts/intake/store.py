@@ -57,24 +57,3 @@ def waiting(tx: Transaction, book: str | None = None) -> int:
     if book is not None:
         query = query.where(intake.c.book == book)
     return int(tx.scalar(query) or 0)
-
-
-def under_keys(
-    tx: Transaction, book: str, source: str, keys: Collection[str], name: str
-) -> dict[str, dict[str, Posted]]:
-    """Return what fires under each of these names of a sender, by its labels.
-
-    The name stands in the annotation `name`. What waits to be worked in is later than what has
-    been, and counts after it.
-    """
-    active = alert.c.state.in_(("pending", "firing"))
-    mine = active & (alert.c.book == book) & (alert.c.source == source)
-    query = sa.select(alert.c.labels, alert.c.annotations, alert.c.link, alert.c.given).where(
-        mine & alert.c.annotations[name].as_string().in_(list(keys))
-    )
-    return {}
-
-
-def mark(one: Posted) -> str:
-    """Return what tells labels apart, as a text."""
-    return msgspec.json.encode(one.labels, order="sorted").decode()

@@ -65,7 +65,8 @@ class Memory:
         self.alerts[alert.fingerprint] = alert
         if inhibitor is not None:
             inhibitor.note(alert)
-        self.ends_later(alert)
+        if not alert.over(now):
+            self.ends_later(alert)
         self.group(alert, now)
 
     def ends_later(self, alert: Alert) -> None:

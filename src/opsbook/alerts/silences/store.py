@@ -22,7 +22,8 @@ def current(tx: Transaction, now: datetime) -> list[Silence]:
 
 def version(tx: Transaction) -> tuple[Any, ...]:
     """Return what changes whenever a silence is set, changed or expired."""
-    columns = sa.func.max(silence.c.id), sa.func.max(silence.c.updated_at), sa.func.count()
+    ends = sa.func.sum(sa.type_coerce(silence.c.ends_at, sa.BigInteger) % 1_000_003)
+    columns = sa.func.max(silence.c.id), sa.func.max(silence.c.updated_at), sa.func.count(), ends
     return tuple(tx.execute(sa.select(*columns)).one())
 
 

@@ -134,7 +134,7 @@ def checks(whole: Whole) -> Iterator[Problem]:
         if fitting and target.kind not in fitting:
             told = f"a check of kind {check.kind} cannot ask {name}, which is of kind {target.kind}"
             yield whole.problem(path, told, f"name a target of kind {_or(fitting)}")
-        elif variable and variable not in target.environment | files_of(target):
+        elif variable and variable not in {*target.environment, *files_of(target)}:
             told = f"{name} does not say where its {variable} is, which this check reads"
             yield whole.problem(path, told, "add it to the target, in files: under read:")
 

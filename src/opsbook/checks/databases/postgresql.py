@@ -21,7 +21,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, LiteralString, TypeVar, cast
+from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
 from psycopg import errors
@@ -72,7 +72,7 @@ class Reader:
                 "it is the database of an Opsbook server, which no check queries; use a metric:"
             )
         async with self._connection.cursor(name="opsbook_check") as cursor:
-            await cursor.execute(cast("LiteralString", text))
+            await cursor.execute(text)
             return await cursor.fetchmany(2)
 
 

@@ -91,7 +91,7 @@ class Open:
             socket_connect_timeout=None,
         )
         try:
-            await connection.connect()
+            await connection.connect()  # type: ignore[no-untyped-call]
         except exceptions.RedisError as error:
             self._close()
             reading = meaning(error, self.where)

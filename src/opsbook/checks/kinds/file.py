@@ -100,7 +100,7 @@ def measured(
     Raises:
         CannotLook: the file is not there, or what was asked cannot be known.
     """
-    told = ""
+    told, count = "", 1
     path = spec.path or ""
     if spec.glob is not None:
         count, path = _newest(spec.glob, until)

@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 
 from opsbook.book.fields import Duration
 from opsbook.book.sections.targets import SecretText
-from opsbook.checks.asking import Asks, masked, values
+from opsbook.checks import referred
+from opsbook.checks.asking import Asks, masked
 from opsbook.checks.fields import complaint
 from opsbook.checks.kind import Context, Kind
 from opsbook.checks.model import Reading
@@ -164,8 +165,8 @@ async def _cluster(spec: Kubernetes, context: Context) -> Cluster:
         reference = files.get(VARIABLE) or f"file:{context.target.environment.get(VARIABLE, '')}"
     if reference is None:
         return await of_account(context)
-    found = await values(context, {VARIABLE: reference})
-    return await of_text(context, found[VARIABLE], spec.context)
+    found = await referred.values([reference], context)
+    return await of_text(context, found[reference], spec.context)
 
 
 KIND = Kind("kubernetes", Kubernetes, observe)

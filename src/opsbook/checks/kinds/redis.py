@@ -126,12 +126,9 @@ async def observe(spec: Redis, context: Context) -> Reading:
 
 async def _asked(spec: Redis, context: Context, let_in: Credential) -> Reading:
     # The driver takes 7 MB and a tenth of a second, which a server pays whose book asks a Redis.
-    from opsbook.checks.databases.redis import (  # noqa: PLC0415
-        Open,
-        Unreachable,
-        exceptions,
-        meaning,
-    )
+    from redis import exceptions  # noqa: PLC0415
+
+    from opsbook.checks.databases.redis import Open, Unreachable, meaning  # noqa: PLC0415
 
     target = context.target
     try:

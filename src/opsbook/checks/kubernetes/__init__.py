@@ -6,6 +6,6 @@ watching. What does not: fields and bands (``kinds.kubernetes``), anything that 
 
 lightkube reads the kubeconfig. The requests are our own, over aiohttp and msgspec: of each object
 the few fields that are looked at are taken from the text, and the rest is skipped. For 5,000 pods
-of 3.5 KB that takes 70 to 140 ms of CPU; lightkube, which makes an object of every field (and refuses
-one that lacks what it should have), took 420 to 460.
+of 3.5 KB that takes 70 to 140 ms of CPU; lightkube, which makes an object of every field (and
+refuses one that lacks what it should have), took 420 to 460.
 """

@@ -23,8 +23,9 @@ from opsbook.base.errors import OpsbookError
 MOST_HEAD: Final = 64 * 1024
 MOST_AROUND: Final = 256 * 1024
 MOST_LINE: Final = 4096
-_STATUS: Final = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9][0-9])(?: ([^\r\n]*))?\Z")
-_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_STATUS: Final = re.compile(r"HTTP/1\.[0-9] ([1-9][0-9][0-9])(?: ([^\r\n]*))?\r?\Z")
+_HEADER: Final = re.compile(r"^([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:([^\n]*)$", re.MULTILINE)
+_AROUND: Final = " \t\r\0"
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\Z", re.DOTALL)
 _BEGINNING: Final = b"HTTP/1."
 
@@ -127,15 +128,15 @@ class Reader:
             if len(buffer) > MOST_HEAD:
                 raise NoAnswer(f"sends more than {MOST_HEAD // 1024} KiB of headers")
             return False
-        lines = bytes(buffer[:ends]).replace(b"\r\n", b"\n").split(b"\n")
+        first, _, rest = buffer[:ends].decode("latin-1").partition("\n")
         del buffer[:after]
         self._searched = 0
-        begun = _STATUS.match(lines[0])
+        begun = _STATUS.match(first)
         if begun is None:
-            raise NoAnswer(f"does not speak HTTP: it said {_shown(lines[0])}")
+            raise NoAnswer(f"does not speak HTTP: it said {_shown(first)}")
         self._status = int(begun[1])
-        self._reason = (begun[2] or b"").decode("latin-1").strip()
-        self._headers = _headers(lines)
+        self._reason = (begun[2] or "").strip()
+        self._headers = _headers(rest)
         if 100 <= self._status < 200 and self._status != 101:
             self._around += after
             if self._around > MOST_HEAD:
@@ -245,18 +246,22 @@ def _blank_line(buffer: bytearray, since: int) -> tuple[int, int]:
     return min(found, default=(-1, -1))
 
 
-def _headers(lines: list[bytes]) -> tuple[tuple[str, str], ...]:
+def _headers(text: str) -> tuple[tuple[str, str], ...]:
+    """Read the lines after the first: all at once, or one by one if one is not as most are."""
+    if not text:
+        return ()
+    usual = _HEADER.findall(text)
+    if len(usual) == text.count("\n") + 1:
+        return tuple([(name.lower(), value.strip(_AROUND)) for name, value in usual])
     found: list[tuple[str, str]] = []
-    for line in lines[1:]:
-        text = line.decode("latin-1")
-        if text[:1] in {" ", "\t"} and found:
-            found[-1] = (found[-1][0], f"{found[-1][1]} {text.strip()}")
+    for line in text.split("\n"):
+        if line[:1] in {" ", "\t"} and found:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {line.strip(_AROUND)}")
             continue
-        name, colon, value = text.partition(":")
-        name = name.rstrip(" \t")
-        if not colon or not _NAME.match(name):
+        header = _HEADER.match(line)
+        if header is None:
             raise NoAnswer(f"does not speak HTTP: {_shown(line)} is no header")
-        found.append((name.lower(), value.strip(" \t\r\0")))
+        found.append((header[1].lower(), header[2].strip(_AROUND)))
     return tuple(found)
 
 
@@ -272,7 +277,7 @@ def _length(value: str, before: int | None) -> int:
     return length
 
 
-def _shown(raw: bytes | bytearray) -> str:
+def _shown(raw: bytes | bytearray | str) -> str:
     """The first line of what came, fit to be told."""
-    text = bytes(raw[:60]).decode("latin-1").split("\n", 1)[0].strip()
-    return repr(text)
+    text = raw[:60] if isinstance(raw, str) else raw[:60].decode("latin-1")
+    return repr(text.split("\n", 1)[0].strip())

@@ -1,18 +1,21 @@
 """Asking: a connection, a request, the bytes that come back, and the connection gone.
 
-Over plain TCP the socket is watched directly, without a transport around it: that is what makes a
-look cheap, and it is the same on every event loop. TLS is the event loop's own. The caller's
-timeout is the only one; whoever is cancelled leaves no connection behind.
+Over plain TCP the socket is watched directly, without a transport around it and without waking a
+task before the answer is there: that is what makes a look cheap, on every event loop. TLS is the
+event loop's own. The caller's timeout is the only one; whoever is cancelled leaves no connection
+behind.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import errno
+import os
 import socket
 import ssl
+from typing import Any
 
-from opsbook.checks.connect import connect
+from opsbook.checks.connect import connect, opened
 from opsbook.checks.kind import Context
 from opsbook.checks.lean.answer import Answer, NoAnswer, Reader
 from opsbook.checks.lean.request import Request
@@ -29,11 +32,17 @@ async def ask(
         NoAnswer: what came back is no answer.
         OSError: no connection, no TLS (`ssl.SSLError`), or one that was lost.
     """
+    reader = Reader(most, no_body=request.no_body)
+    addresses = await context.addresses(request.host, request.port)
+    if tls is None and len(addresses) == 1:
+        family, place = addresses[0]
+        with opened(family) as connection:
+            await _Exchange(connection, request.sent, reader).over(place)
+        return reader.answer()
     connection, _ = await connect(context, request.host, request.port)
     try:
-        reader = Reader(most, no_body=request.no_body)
         if tls is None:
-            await _plain(connection, request.sent, reader)
+            await _Exchange(connection, request.sent, reader).over()
         else:
             patience = context.timeout.total_seconds() + 1  # the look's own ends sooner
             await _secured(connection, request, reader, tls, patience)
@@ -42,59 +51,76 @@ async def ask(
     return reader.answer()
 
 
-async def _plain(connection: socket.socket, sent: bytes, reader: Reader) -> None:
-    """Send and read on a connected socket.
+class _Exchange:
+    """A request and its answer over a socket that is not secured.
 
-    A server that refuses a long request answers before it has read it all; what it said still
-    counts, so a connection that breaks while sending is read all the same.
+    What the event loop calls lets nothing escape. A server that refuses a long request answers
+    before it has read it all; what it said still counts, so a connection that breaks while sending
+    is read all the same.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
-    began = _send(connection, sent)
-    rest = loop.create_task(_rest(connection, sent[began:])) if began < len(sent) else None
-    loop.add_reader(connection, _readable, connection, reader, done)
-    try:
-        await done
-    finally:
-        loop.remove_reader(connection)
-        if rest is not None:
-            rest.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await rest
 
+    __slots__ = ("_connection", "_done", "_left", "_loop", "_reader")
 
-def _send(connection: socket.socket, sent: bytes) -> int:
-    """Send what can be sent at once; most often everything."""
-    try:
-        return connection.send(sent)
-    except BlockingIOError:
-        return 0
-    except ConnectionError:
-        return len(sent)  # what the server said before is still to be read
+    def __init__(self, connection: socket.socket, sent: bytes, reader: Reader) -> None:
+        self._connection = connection
+        self._left = sent
+        self._reader = reader
+        self._loop = asyncio.get_running_loop()
+        self._done: asyncio.Future[None] = self._loop.create_future()
 
+    async def over(self, place: tuple[Any, ...] | None = None) -> None:
+        """Connect to `place`, if it is not connected, send, and read until the answer is whole."""
+        fault = 0 if place is None else self._connection.connect_ex(place)
+        if fault not in {0, errno.EINPROGRESS}:
+            raise OSError(fault, os.strerror(fault))
+        # Both are taken back only at the end, where the event loop can do so in one go.
+        self._loop.add_writer(self._connection, self._writable)
+        try:
+            await self._done
+        finally:
+            self._loop.remove_writer(self._connection)
+            self._loop.remove_reader(self._connection)
 
-async def _rest(connection: socket.socket, rest: bytes) -> None:
-    with contextlib.suppress(OSError):
-        await asyncio.get_running_loop().sock_sendall(connection, rest)
+    def _writable(self) -> None:
+        """It is connected, or is not; or there is room for more of the request."""
+        if self._done.done():
+            return
+        try:
+            fault = self._connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if fault and self._left:
+                raise OSError(fault, os.strerror(fault))
+            self._left = self._left[self._send() :]
+            self._loop.add_reader(self._connection, self._readable)
+            if not self._left:
+                self._loop.remove_writer(self._connection)
+        except Exception as error:  # noqa: BLE001  handed to whoever waits
+            self._done.set_exception(error)
 
+    def _send(self) -> int:
+        try:
+            return self._connection.send(self._left)
+        except BlockingIOError:
+            return 0
+        except ConnectionError:
+            return len(self._left)
 
-def _readable(connection: socket.socket, reader: Reader, done: asyncio.Future[None]) -> None:
-    """Some of the answer is there. Runs on the event loop, so nothing may escape from it."""
-    if done.done():
-        return
-    try:
-        data = connection.recv(PIECE)
-        if data:
-            if not reader.feed(data):
-                return
-        else:
-            reader.end()
-    except (BlockingIOError, InterruptedError):
-        return
-    except Exception as error:  # noqa: BLE001  handed to whoever waits
-        done.set_exception(error)
-        return
-    done.set_result(None)
+    def _readable(self) -> None:
+        """Some of the answer is there, or its end."""
+        if self._done.done():
+            return
+        try:
+            data = self._connection.recv(PIECE)
+            if data:
+                if not self._reader.feed(data):
+                    return
+            else:
+                self._reader.end()
+        except (BlockingIOError, InterruptedError):
+            return
+        except Exception as error:  # noqa: BLE001  handed to whoever waits
+            self._done.set_exception(error)
+            return
+        self._done.set_result(None)
 
 
 async def _secured(

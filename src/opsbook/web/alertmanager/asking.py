@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from opsbook.access import Principal
 from opsbook.alerts.intake.doors import Door, Doors
 from opsbook.alerts.pipeline.memory import Memory
 from opsbook.base.errors import Invalid
 from opsbook.web.served import Served
+
+
+LOOP: Final = "alerts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Asked:
 
     async def memory(self) -> Memory:
         """Return what is known of alerts now."""
+        loops = self.app.loops
+        deciding = self.app.lease.held and LOOP in loops.loops
         return await self.app.dispatcher.known(
-            self.now(), deciding=self.app.lease.held, wake=lambda: self.app.loops.wake("alerts")
+            self.now(), deciding=deciding, wake=lambda: loops.wake(LOOP)
         )

@@ -7,15 +7,17 @@ what it cannot change without touching something else is for somebody to edit as
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from opsbook.base.errors import NotFound
 from opsbook.book import Book, editing, yamlpos
 from opsbook.book.editing import CannotEdit
+from opsbook.book.measures import MEASURES
 from opsbook.book.positions import Path
 from opsbook.web import words
 from opsbook.web.edit.desk import Desk
+from opsbook.web.handbook import names
 from opsbook.web.i18n import N_, Speech
 
 SECTIONS: Final = ("checks", "rotations", "teams")
@@ -236,8 +238,7 @@ def _check(make: _Maker, element: str) -> Form:
                 make.speech.say("Rule %(rule)s", rule=make.title("rules", rule.id)),
                 f"{there}:{row}",
                 [
-                    make.slot(N_("Fires when"), there, (*path, "when"),
-                              N_("warning, critical, nodata, or a comparison.")),
+                    *_fires(make, there, (*path, "when")),
                     make.slot(N_("Held for"), there, (*path, "for"),
                               N_("How long it must hold before anybody is told.")),
                     make.slot(N_("Severity"), there, (*path, "severity"), choices=severities),
@@ -245,6 +246,22 @@ def _check(make: _Maker, element: str) -> Form:
             )
         )  # fmt: skip
     return Form("checks", element, title, file, line, groups)
+
+
+def _fires(make: _Maker, file: str, path: Path) -> list[Slot]:
+    """A condition as it is written: one text, or a measure's band and the time it is taken over."""
+    when = make.raw(file, path)
+    if not isinstance(when, Mapping):
+        hint = N_("warning, critical, nodata, or a comparison.")
+        return [make.slot(N_("Fires when"), file, path, hint)]
+    slots = []
+    for name in when:
+        if name in MEASURES:
+            band = make.slot(N_("Fires when"), file, (*path, name))
+            slots.append(replace(band, hint=names.key(make.speech, name, "Condition")))
+    if "over" in when:
+        slots.append(make.slot(N_("Measured over"), file, (*path, "over")))
+    return slots
 
 
 def _rotation(make: _Maker, element: str) -> Form:

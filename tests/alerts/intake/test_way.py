@@ -1,0 +1,82 @@
+"""The whole way through a running server: in at a sender's door, and there for all to see."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.alerts.intake.gate import firing, notification
+from tests.support.front_door import Up, start
+from tests.support.shopbook import write_shop
+
+INTAKES = """
+intakes:
+  am: {kind: alertmanager, title: Prometheus}
+  webhook: {kind: webhook, title: Next door}
+  grafana: {kind: grafana, title: Grafana, labels: {team: web}}
+"""
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    folder = tmp_path_factory.mktemp("shop")
+    folder.chmod(0o755)
+    book = write_shop(folder)
+    (book / "intakes.yaml").write_text(INTAKES)
+    server = start(book, data=folder / "data")
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def post(up: Up, door: str, about: Any) -> None:
+    body = json.dumps(about).encode()
+    request = urllib.request.Request(
+        f"{up.url}/in/shop/{door}", body, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 200
+
+
+def seen(up: Up) -> dict[str, dict[str, Any]]:
+    """The alerts that Alertmanager's interface shows, by name."""
+    with urllib.request.urlopen(f"{up.url}/in/shop/am/api/v2/alerts", timeout=30) as answer:
+        return {one["labels"]["alertname"]: one for one in json.load(answer)}
+
+
+def until(told: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if told():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to that")
+
+
+def test_an_alert_is_seen_while_it_fires_and_not_when_it_is_over(up: Up) -> None:
+    began = (datetime.now(UTC) - timedelta(minutes=2)).isoformat()
+    post(up, "webhook", notification(firing("Way", startsAt=began)))
+    post(up, "grafana", notification(firing("Board", startsAt=began), version="1"))
+    until(lambda: {"Way", "Board"} <= set(seen(up)))
+    shown = seen(up)
+    assert shown["Way"]["annotations"] == {"summary": "The load is high."}
+    assert shown["Board"]["labels"]["team"] == "web"
+    over = datetime.now(UTC).isoformat()
+    post(up, "webhook", notification(firing("Way", status="resolved", startsAt=began, endsAt=over)))
+    until(lambda: "Way" not in seen(up))
+    assert "Board" in seen(up)
+
+
+def test_from_a_browser_a_door_without_a_token_is_shut(up: Up) -> None:
+    request = urllib.request.Request(
+        f"{up.url}/in/shop/webhook", b"{}",
+        {"Content-Type": "text/plain", "Origin": "https://evil.example.org"},
+    )  # fmt: skip
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=30)
+    assert refused.value.code == 401
