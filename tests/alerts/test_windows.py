@@ -208,16 +208,18 @@ def test_the_copy_is_what_the_rows_say_at_every_row(
             assert copy.size == sum(len(one.times) for one in copy._kept.values()) <= max(most, 0)
 
 
-def test_what_is_held_is_bounded_and_the_least_used_goes_first() -> None:
+def test_what_is_held_is_bounded_and_the_rest_is_read() -> None:
     checks = dict.fromkeys(("a", "b", "c"), LOG)
     fill(*(stored([Look(30.0 * n, 1.0) for n in range(10)], name) for name in checks))
     held = Windows({("shop", name): timedelta(minutes=10) for name in checks}, 25)
     with transaction() as tx:
         last = tx.rows(sa.select(observation).order_by(observation.c.id))[-1]
-        for name in ("a", "b", "a", "c"):
+        for name in ("a", "b", "c", "a", "c"):
             assert len(held.series(tx, ("shop", name), last, timedelta(minutes=5)).times) == 10
-    assert list(held._kept) == [("shop", "a"), ("shop", "c")]
-    assert held.size == 20
+    assert (list(held._kept), held.size) == ([("shop", "a"), ("shop", "b")], 20)
+    for n in range(10, 16):
+        held.see({**last, "check_id": "a", "at": START + timedelta(seconds=30 * n)})
+    assert (list(held._kept), held.size) == ([("shop", "b")], 10)
 
 
 def test_what_nobody_asks_for_any_more_is_let_go_of() -> None:
@@ -228,7 +230,7 @@ def test_what_nobody_asks_for_any_more_is_let_go_of() -> None:
         for row in tx.rows(sa.select(observation).order_by(observation.c.id)):
             held.see(row)
             held.series(tx, key, row, reach)
-    assert held.size <= 23
+    assert held.size <= 16
 
 
 def test_windows_are_read_once_and_not_again_with_every_look() -> None:

@@ -122,6 +122,7 @@ async def test_flapping_goes_on_across_a_restart(database: Database, now: dateti
     assert [action for action, _, _ in await third.told()] == ["check.flapping"]
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 async def test_what_another_server_saw_meanwhile_counts(database: Database, now: datetime) -> None:
     here = Desk(database, now, book({"it": LOAD}))
     await here.see("ok")

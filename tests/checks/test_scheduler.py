@@ -12,10 +12,16 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
+from opsbook.base.clock import GATHER_S, SystemClock
 from opsbook.base.database import Database
 from opsbook.base.errors import NotFound
+from opsbook.base.hub import Hub
+from opsbook.base.loops import Loops
+from opsbook.book import Vocabulary
 from opsbook.book.fields import Part
-from opsbook.checks import KINDS, Context, Kind, Reading, store
+from opsbook.book.library import Library
+from opsbook.checks import KINDS, Context, Kind, Observation, Reading, store
+from opsbook.checks.ledger import Ledger
 from opsbook.checks.tables import observation
 from tests.checks.making import FINE, Watch, answering, book, serving, silent
 
@@ -296,3 +302,96 @@ async def test_looks_that_finish_together_share_a_transaction(
         lambda tx: tx.scalar(sa.select(sa.func.count()).select_from(observation))
     )
     assert (total, commits) == (4, 1)
+
+
+async def test_a_storm_of_observations_is_a_few_commits_and_a_few_calls(
+    sqlite_database: Database, now: datetime
+) -> None:
+    """With a clock that moves: what comes right after a commit waits a moment for more."""
+    clock, loops = SystemClock(), Loops(SystemClock())
+    hub = Hub()
+    told: list[str] = []
+    hub.on("checks", lambda: told.append("checks"))
+    sqlite_database.on_commit = hub.touch
+    library = Library(sqlite_database, Vocabulary(check_kinds={}))
+    ledger = Ledger(sqlite_database, library, loops)
+    began = clock.now()
+    for n in range(40):
+        seen = Observation("shop", f"c{n}", now, "ok", 1.0, "", 1.0, "")
+        ledger.add(ledger.ticket(), seen, lambda error: None)
+        await asyncio.sleep(0.005)
+    await ledger.close()
+    took = (clock.now() - began).total_seconds()
+    assert len(await sqlite_database.read(lambda tx: store.after(tx, 0, 100))) == 40
+    assert len(told) <= took / GATHER_S + 2
+
+
+async def test_an_observation_that_comes_alone_waits_for_nobody(
+    sqlite_database: Database, now: datetime
+) -> None:
+    class Patient(SystemClock):
+        async def gather(self) -> None:
+            raise AssertionError("waited")
+
+    loops = Loops(Patient())
+    ledger = Ledger(sqlite_database, Library(sqlite_database, Vocabulary(check_kinds={})), loops)
+    await ledger.keep(1, Observation("shop", "it", now, "ok", 1.0, "", 1.0, ""))
+    await ledger.close()
+
+
+async def test_what_could_not_be_written_is_forgotten_and_the_next_is_judged_anew(
+    sqlite_database: Database, now: datetime
+) -> None:
+    """The memory of how checks stand must not run ahead of what is on disk."""
+    shop = book({"gateway": LOAD, "web": {**LOAD, "depends_on": ["gateway"]}})
+    watch = Watch(sqlite_database, now, shop)
+    ledger = Ledger(sqlite_database, watch.library, watch.loops)
+
+    async def see(check: str, state: Any) -> None:
+        await ledger.keep(ledger.ticket(), Observation("shop", check, now, state, None, "", 1, ""))
+
+    async def rename(old: str, new: str) -> None:
+        change = sa.text(f"ALTER TABLE {old} RENAME TO {new}")
+        await sqlite_database.write(lambda tx: tx.execute(change))
+
+    await see("gateway", "ok")
+    await see("web", "ok")
+    await rename("observation", "away")
+    with pytest.raises(sa.exc.OperationalError):
+        await see("gateway", "critical")
+    await rename("away", "observation")
+    await see("gateway", "critical")
+    behind = await sqlite_database.read(lambda tx: store.behind(tx, "shop"))
+    assert behind == {"web": "gateway"}
+    await ledger.close()
+
+
+async def test_targets_that_hang_give_their_places_to_others_after_a_moment(
+    sqlite_database: Database, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opsbook.checks.scheduler.SLOW_S", 0.05)
+    async with gated(sqlite_database, now, 20) as (gate, watch):
+        await watch.begin()
+        while gate.inside < 20:
+            await asyncio.sleep(0.001)
+        assert len(watch.scheduler._slow) >= 16
+        gate.open.set()
+        await watch.loops.settle()
+        assert watch.scheduler._slow == set()
+    assert len(await sqlite_database.read(lambda tx: store.statuses(tx, "shop"))) == 20
+
+
+async def test_there_is_an_end_to_how_many_may_hang(
+    sqlite_database: Database, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opsbook.checks.scheduler.SLOW_S", 0.01)
+    monkeypatch.setattr("opsbook.checks.scheduler.MOST_SLOW", 3)
+    async with gated(sqlite_database, now, 20) as (gate, watch):
+        await watch.begin()
+        while gate.inside < 7:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.1)
+        assert gate.inside == gate.most == 7
+        gate.open.set()
+        await watch.loops.settle()
+    assert len(await sqlite_database.read(lambda tx: store.statuses(tx, "shop"))) == 20

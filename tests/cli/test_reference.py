@@ -76,7 +76,9 @@ def test_every_command_explains_itself_and_knows_both_forms():
 
 def commands():
     """Every command there is, by the help of the groups."""
-    groups = (["runs"], ["incidents"], ["accounts"], ["audit"])
+    groups = (
+        ["runs"], ["incidents"], ["accounts"], ["audit"], ["routes"], ["export"], ["import"],
+    )  # fmt: skip
     for group in ([], *groups):
         shown = call(*group, "--help").out.split("Commands:")[1]
         for name in re.findall(r"^  ([a-z]+) ", shown, re.MULTILINE):

@@ -6,8 +6,9 @@ a rollback, measures the same. Two things make that so. The copy knows how far t
 followed (`at`) and forgets everything when that is not where it was left; and a look that is older
 than what was kept, or in another unit than those before it, is answered from the rows themselves.
 
-It is bounded: beyond `MOST` values the checks that were asked for least recently are forgotten, and
-read again when they are.
+It is bounded: once `MOST` values are kept, the checks that come after are read each time. To forget
+those that were asked for least recently instead would be the worst of all here: checks come round
+in turn, and each would be forgotten just before it is asked for.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from opsbook.base.database import Transaction
 from opsbook.book import Book
 from opsbook.book.sections.alerts import Rule
 
-MOST: Final = 1_000_000
+MOST: Final = 2_000_000
 """Values kept, at 16 bytes each."""
 MOST_BASELINES: Final = 10_000
 NOTHING: Final = Past()
@@ -76,7 +77,7 @@ class Windows:
         self.most = most
         self.position: int | None = None
         self.size = 0
-        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self._kept: dict[Key, _Kept] = {}
         self._usual: OrderedDict[tuple[Key, int], tuple[datetime, tuple[Week, ...]]] = OrderedDict()
 
     def at(self, position: int) -> None:
@@ -107,7 +108,8 @@ class Windows:
         kept.values.insert(place, NONE if value is None else value)
         self.size += 1
         self._trim(kept, self.needed[key])
-        self._bound()
+        if self.size > self.most:
+            self._forget(key)
 
     def past(self, tx: Transaction, book: Book, rule: Rule, row: Mapping[str, Any]) -> Past:
         """Return what a rule looks back at when it judges a row."""
@@ -137,8 +139,6 @@ class Windows:
             looks = store.looks(tx, *key, row["at"] - reach, row["at"], row["id"])
             times, values, unit, _ = together(looks)
             return Series(times, values, unit)
-        if key in self._kept:
-            self._kept.move_to_end(key)
         first, last = bisect_left(kept.times, low), bisect_right(kept.times, end)
         return Series(kept.times[first:last], kept.values[first:last], kept.unit)
 
@@ -150,30 +150,26 @@ class Windows:
         """
         since = row["at"] - self.needed[key]
         times, values, unit, mixed = together(store.looks(tx, *key, since, None, row["id"]))
-        if mixed or len(times) > self.most:
+        if mixed:
             return None
         kept = _Kept(micros(since), times, values, unit)
-        self._kept[key] = kept
-        self.size += len(times)
-        self._bound()
+        if self.size + len(times) <= self.most:
+            self._kept[key] = kept
+            self.size += len(times)
         return kept
 
     def _trim(self, kept: _Kept, reach: timedelta) -> None:
         """Let go of what lies behind the newest look by more than anybody asks for.
 
-        Half of what is kept at a time: letting go of the first of an array moves all of the rest.
+        A quarter of what is kept at a time: letting go of the first of an array moves all the rest.
         """
         low = kept.times[-1] - reach // timedelta(microseconds=1)
         stale = bisect_left(kept.times, low)
-        if 2 * stale > len(kept.times):
+        if 4 * stale > len(kept.times):
             del kept.times[:stale]
             del kept.values[:stale]
             self.size -= stale
             kept.low = max(kept.low, low)
-
-    def _bound(self) -> None:
-        while self.size > self.most:
-            self._forget(next(iter(self._kept)))
 
     def _forget(self, key: Key) -> None:
         self.size -= len(self._kept.pop(key).times)

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from opsbook.checks import patterns
 from opsbook.checks.kind import Context
-from opsbook.checks.model import Reading
+from opsbook.checks.model import CannotLook, Reading
 from opsbook.checks.printing import printed
 
 MOST_BYTES: Final = 8 * 1024 * 1024
@@ -52,10 +52,15 @@ class Journal:
         """
         begin = context.now - window
         place = f"--after-cursor={self._cursor}" if self._cursor else _since(begin)
-        told = await printed(
-            PROGRAM, "--output=json", f"--output-fields={FIELDS}", "--no-pager", "--quiet",
-            *self._narrowed, place, most=MOST_BYTES,
-        )  # fmt: skip
+        try:
+            told = await printed(
+                PROGRAM, "--output=json", f"--output-fields={FIELDS}", "--no-pager", "--quiet",
+                *self._narrowed, place, most=MOST_BYTES,
+            )  # fmt: skip
+        except CannotLook:  # perhaps for a cursor of a journal that is gone: begin anew
+            self._cursor = ""
+            self._found.clear()
+            raise
         await context.blocking(lambda: self._take(told.output, context.now))
         while self._found and self._found[0][0] <= begin:
             self._found.popleft()

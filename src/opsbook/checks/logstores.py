@@ -19,6 +19,8 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
+from opsbook.checks import asking
+from opsbook.checks.connect import place
 from opsbook.checks.kind import Context
 from opsbook.checks.model import CannotLook
 
@@ -79,7 +81,7 @@ async def _json(
     body: object = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Ask, and return the object that comes back; raises CannotLook for anything else."""
-    where = f"{url.host}:{url.port}"
+    where = place(url.host or "", url.port or "")
     sent = {**headers, "Accept": "application/json"}
     data: bytes | None = None
     if body is not None:
@@ -89,14 +91,11 @@ async def _json(
         async with context.http.request(
             method, url, headers=sent, data=data, ssl=verify, allow_redirects=False
         ) as response:
-            raw = await _whole(response)
-    except aiohttp.ClientError as error:
-        why = error.strerror if isinstance(error, OSError) else ""
-        raise CannotLook(f"{where} cannot be asked: {why or type(error).__name__}") from None
-    except (OSError, ValueError) as error:
+            raw = await asking.body(response, MOST_BODY)
+    except (aiohttp.ClientError, OSError) as error:
         if isinstance(error, TimeoutError):
             raise
-        raise CannotLook(f"{where} cannot be asked: {error}") from None
+        raise asking.unreachable(error, where) from None
     if response.status in {401, 403}:
         raise CannotLook(f"{where} does not let us in ({response.status}): look at the headers")
     try:
@@ -108,15 +107,6 @@ async def _json(
     if not isinstance(found, dict):
         raise CannotLook(f"{where} does not answer with an object of JSON")
     return found
-
-
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
-    parts = bytearray()
-    async for part in response.content.iter_chunked(64 * 1024):
-        parts += part
-        if len(parts) > MOST_BODY:
-            raise CannotLook(f"the answer is longer than {MOST_BODY:,} bytes")
-    return bytes(parts)
 
 
 def _why(found: Any, raw: bytes) -> str:

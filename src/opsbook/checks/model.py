@@ -17,7 +17,7 @@ from opsbook.book.fields import State
 from opsbook.book.sections.checks import Check
 
 SPREAD = timedelta(seconds=10)
-MOMENT = timedelta(milliseconds=20)
+MOMENT = timedelta(milliseconds=50)
 LONGEST = 300
 
 
@@ -95,8 +95,8 @@ def offset(book: str, check_id: str, every: timedelta) -> timedelta:
 
     From a hash of its name and not from chance, so that a restart looks at each in the same order
     and tests need no seed; spread, so that a thousand checks do not all start at once. Over moments
-    of 20 ms and not over every microsecond: of five thousand checks ten share a moment, and with it
-    a wake of the loop, which costs more than a look.
+    of 50 ms and not over every microsecond: of five thousand checks 25 share a moment, and with it
+    a wake of the loop and a commit, each of which costs more than a look.
     """
     moments = min(every, SPREAD) // MOMENT
     digest = hashlib.blake2b(f"{book}/{check_id}".encode(), digest_size=8).digest()

@@ -47,8 +47,8 @@ class Names(AbstractResolver):
             socket.gaierror: the name is not known, or the resolver did not answer.
             StillHanging: the same question has been unanswered for longer than `PATIENCE_S`.
         """
-        if (found := _numeric(host, port)) is not None:
-            return [found]
+        if (numeric := _numeric(host, port)) is not None:
+            return [numeric]
         asked = self._asked.get(host)
         if asked is None:
             now = self.clock.now()

@@ -223,6 +223,24 @@ async def check(
     return Checked(plan=plan, revision=str(book.revision))
 
 
+async def book_of(home: Revisions, draft_id: int, book_id: str) -> Book | None:
+    """Return the book that a draft would make; ``None`` where it is broken or clashes.
+
+    Raises:
+        NoSuchDraft: the book has none of that number.
+    """
+    row = await home.database.read(partial(require, draft_id=draft_id))
+    if row["book"] != book_id:
+        raise NoSuchDraft(f"There is no draft {draft_id} of the book {book_id}.")
+    files, clashes = model.rebased(home.library.current(book_id).files, row["files"])
+    if clashes:
+        return None
+    try:
+        return await asyncio.to_thread(load, files, home.library.vocabulary)
+    except BookError:
+        return None
+
+
 async def publish(
     home: Revisions, draft_id: int, principal: Principal, reason: str, now: datetime
 ) -> Published:

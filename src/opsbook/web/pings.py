@@ -85,11 +85,11 @@ class Refusal(Exception):
         self.guess = guess
 
 
-@router.api_route("/ping/{rest:path}", methods=["GET", "HEAD", "POST"])
-async def reported(request: Request, rest: str) -> Response:
+@router.api_route("/ping/{path:path}", methods=["GET", "HEAD", "POST"])
+async def reported(request: Request, path: str) -> Response:
     """Take a report."""
     try:
-        return await _taken(request, rest)
+        return await _taken(request, path)
     except ClientDisconnect:
         return _answer(400, "the body was cut off")
     except OpsbookError as error:

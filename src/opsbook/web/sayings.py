@@ -19,6 +19,8 @@ from opsbook.web.i18n import N_, Speech
 DONE: Final[Mapping[str, str]] = {
     "acknowledged": N_("Acknowledged. It is yours."),
     "resolved": N_("Resolved."),
+    "silenced": N_("Silenced. They go on firing; nobody is told of them for now."),
+    "unsilenced": N_("The silence is over."),
     "noted": N_("Note added."),
     "started": N_("Started."),
     "approved": N_("Approved."),

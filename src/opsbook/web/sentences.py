@@ -41,6 +41,12 @@ PATTERNS: Final[Mapping[str, str]] = {
     "check.steady": N_("The %(it)s is steady again."),
     "alert.fired": N_("The rule %(rule)s fired: %(check)s is %(state)s %(reading)s"),
     "alert.resolved": N_("The alert of %(rule)s is over: %(check)s is %(state)s %(reading)s"),
+    "alert.fired.outside": N_("%(alertname)s came in through %(source)s: %(message)s"),
+    "alert.resolved.outside": N_("%(alertname)s is over, says %(source)s."),
+    "silence.set": N_("%(who)s silenced %(matchers)s:"),
+    "silence.changed": N_("%(who)s changed the silence of %(matchers)s:"),
+    "silence.expired": N_("%(who)s ended the silence of %(matchers)s:"),
+    "incident.severity_raised": N_("%(it)s is worse now: %(after)s instead of %(before)s."),
     "incident.opened": N_("%(it)s was opened: %(severity)s, rule %(rule)s."),
     "incident.paged": N_("Level %(level)s was paged: %(persons)s."),
     "incident.pages_nobody": N_("Nobody was paged: the severity names no escalation."),
@@ -153,7 +159,9 @@ SUBJECTS: Final[Mapping[str, str]] = {
     "check": N_("check %(id)s"),
     "sign-in": N_("an unknown account"),
 }
-PATHS: Final = {"incident": "/incidents/{}", "run": "/runs/{}", "book": "/book/{}"}
+PATHS: Final = {
+    "incident": "/incidents/{}", "alert": "/alerts/{}", "run": "/runs/{}", "book": "/book/{}",
+}  # fmt: skip
 ALARMS: Final = frozenset(
     {
         "alert.fired", "incident.opened", "incident.unanswered", "incident.nobody_on_duty",
@@ -239,6 +247,8 @@ def pattern(entry: Mapping[str, Any]) -> str | None:
     """Return the pattern of an entry; its data, or that nobody did it, may choose a closer one."""
     action, data = entry["action"], entry["data"] or {}
     closer = [f"{action}.{data[name]}" for name in ("choice", "kind") if name in data]
+    if action.startswith("alert.") and "source" in data:
+        closer.append(f"{action}.outside")
     if action == "approval.requested" and str(data.get("for", "")).startswith("book:"):
         closer.append(f"{action}.book")
     if action == "token.made" and data.get("account") is None and entry["actor"] == "opsbook":

@@ -37,6 +37,7 @@ PLACES: Final = (
     Place("/", N_("Today"), "today", "t"),
     Place("/inbox", N_("Inbox"), "inbox", "n"),
     Place("/incidents", N_("Incidents"), "incidents", "i", "incidents"),
+    Place("/alerts", N_("Alerts"), "alerts", "l", "alerts"),
     Place("/runs", N_("Runs"), "runs", "r", "runs"),
     Place("/checks", N_("Checks"), "checks", "c", "checks"),
     Place("/book", N_("Book"), "book", "b", "book"),

@@ -22,6 +22,7 @@ from starlette.responses import Response
 from opsbook.web import (
     accounts,
     again,
+    alerts,
     api,
     audit,
     book,
@@ -35,6 +36,7 @@ from opsbook.web import (
     history,
     inbox,
     incidents,
+    intake,
     library,
     more,
     pings,
@@ -43,6 +45,7 @@ from opsbook.web import (
     runs,
     search,
     sign_in,
+    silences,
     startform,
     streams,
     today,
@@ -57,7 +60,8 @@ from opsbook.web.statics import Statics
 
 TEMPLATES = Path(__file__).parent / "templates"
 NOUNS = (
-    today, inbox, incidents, history, compare, again, evidence, runs, startform, library, checks,
+    today, inbox, incidents, alerts, silences, intake, history, compare, again, evidence, runs,
+    startform, library, checks,
     edit, revisions, book, audit, accounts, profile, sign_in, search, more, streams, download,
     pings,
 )  # fmt: skip

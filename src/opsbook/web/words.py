@@ -43,6 +43,25 @@ INCIDENT: Final[Mapping[str, State]] = {
     "acknowledged": State("◐", N_("acknowledged"), "running"),
     "resolved": State("●", N_("resolved"), "ok"),
 }
+ALERT: Final[Mapping[str, State]] = {
+    "pending": State("○", N_("about to fire"), "still"),
+    "firing": State("■", N_("fires"), "critical"),
+    "quiet": State("‖", N_("kept quiet"), "still"),
+    "resolved": State("●", N_("over"), "ok"),
+    "cleared": State("○", N_("gone before it fired"), "still"),
+    "passes": State("●", N_("lets it pass"), "ok"),
+    "told": State("◐", N_("hears of it"), "running"),
+}
+SILENCE: Final[Mapping[str, State]] = {
+    "active": State("‖", N_("holds"), "waiting"),
+    "pending": State("○", N_("to come"), "still"),
+    "expired": State("●", N_("over"), "still"),
+}
+DOOR: Final[Mapping[str, State]] = {
+    "used": State("●", N_("used"), "ok"),
+    "unused": State("○", N_("never used"), "still"),
+    "refuses": State("▲", N_("refused the last"), "warning"),
+}
 RUN: Final[Mapping[str, State]] = {
     "queued": State("○", N_("queued"), "still"),
     "running": State("◐", N_("running"), "running"),
@@ -84,7 +103,7 @@ ACCOUNT: Final[Mapping[str, State]] = {
 }
 FAMILIES: Final = {
     "check": CHECK, "incident": INCIDENT, "run": RUN, "step": STEP, "page": PAGE, "draft": DRAFT,
-    "account": ACCOUNT,
+    "account": ACCOUNT, "alert": ALERT, "silence": SILENCE, "door": DOOR,
 }  # fmt: skip
 UNKNOWN: Final = State("◇", "", "still")
 

@@ -384,6 +384,17 @@ async def test_any_json_is_read_as_the_book_says(gate: Gate) -> None:
     assert made.generatorURL == "https://mq.example.org/q/1"
 
 
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [(3, "3"), (91.5, "91.5"), (12.0, "12"), (1772528340.25, "1772528340.25"), (True, "true")],
+)  # fmt: skip
+async def test_a_number_becomes_the_text_that_people_would_write(
+    gate: Gate, value: Any, wanted: str
+) -> None:
+    await gate.post("json", {"alerts": [mapped(zone=value)]})
+    assert (await gate.one()).labels["zone"] == wanted
+
+
 async def test_an_alert_that_gets_worse_or_ends_is_the_same_one(gate: Gate) -> None:
     worse, over = mapped(level="bad"), mapped(state="Resolved", until=1772528399, level=None)
     other = mapped(where=[{"host": "mq-9"}])

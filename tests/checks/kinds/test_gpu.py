@@ -127,7 +127,7 @@ async def test_an_exporter_that_is_away_is_missing_data(looking: Looking) -> Non
     with closed_port() as port:
         seen = await looking.look(kind="gpu", url=f"http://127.0.0.1:{port}/metrics")
     assert seen.state == "nodata"
-    assert "cannot be asked" in seen.message
+    assert seen.message == f"127.0.0.1:{port} refuses connections"
     gone = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
     async with serving(answering(gone)) as port:
         seen = await looking.look(kind="gpu", url=f"http://127.0.0.1:{port}/metrics")

@@ -10,9 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from opsbook.book import BookError
-from tests.checks.making import FINE, Looking, certificate, closed_port, server_side, serving
+from tests.checks.making import (
+    FACTS,
+    FINE,
+    Looking,
+    answering,
+    certificate,
+    closed_port,
+    server_side,
+    serving,
+)
 from tests.support.servers import Nginx
 
 Respond = Callable[[str], bytes]
@@ -278,6 +288,56 @@ async def test_a_private_authority_is_trusted_where_the_book_names_it(
         other = certificate(tmp_path, "x", starts=today, ends=today + timedelta(1), name="other")
         seen = await looking.look("c", kind="http", url=url, ca=str(other))
         assert (seen.state, "TLS failed" in seen.message) == ("critical", True)
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (b"", "closed the connection without an answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "broke off in the middle"),
+        (b"SSH-2.0-x\r\n\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\n\r\nto the end", "200 OK"),
+    ],
+)
+def test_what_is_broken_over_tls_is_told_the_same_on_both_event_loops(
+    tmp_path: Path, raw: bytes, told: str
+) -> None:
+    today = datetime.now(UTC)
+    both = certificate(tmp_path, "127.0.0.1", starts=today, ends=today + timedelta(days=1))
+
+    async def seen() -> str:
+        looking = Looking(today)
+        async with serving(answering(raw), server_side(both)) as port:
+            found = await looking.look(kind="http", url=f"https://127.0.0.1:{port}/", ca=str(both))
+        await looking.looker.close()
+        return found.message
+
+    for run in (asyncio.run, uvloop.run):
+        assert told in run(seen())
+
+
+async def test_a_name_is_asked_at_each_of_its_addresses(looking: Looking) -> None:
+    async with Heard().serve() as url:  # on 127.0.0.1 alone; localhost may be ::1 first
+        seen = await looking.look(kind="http", url=url.replace("127.0.0.1", "localhost"))
+    assert (seen.state, seen.message) == ("ok", "200 OK")
+
+
+async def test_an_address_of_this_server_is_filled_in(looking: Looking) -> None:
+    seen = await looking.look(
+        kind="http",
+        url="{opsbook.url}/-/healthy",
+        headers={"X-From": "{opsbook.host}"},
+        json={"host": "{opsbook.host}"},
+        contains=["{opsbook.host}"],
+        redirects=1,
+        user="a",
+        password="env:PATH",
+        timeout="1s",
+    )
+    planned = looking.planned["it"]
+    assert (planned.fault, planned.spec.url) == ("", f"{FACTS.url}/-/healthy")
+    assert planned.spec.json_ == {"host": FACTS.host}
+    assert "cannot be filled in" not in seen.message
 
 
 async def test_a_server_may_ask_who_we_are(looking: Looking, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The journal, by a stand-in for journalctl that answers from a recording and keeps its words."""
 
 import json
+import subprocess
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,66 @@ async def test_a_journal_that_cannot_be_read_is_missing_data(
     program.unlink()
     seen = await recording.look()
     assert seen.message == f"there is no program journalctl here (in {tmp_path})"
+
+
+async def test_a_journal_that_was_thrown_away_is_begun_anew(
+    recording: Recording, tmp_path: Path
+) -> None:
+    recording.write("error")
+    assert (await recording.look(pattern="error", window="1h")).value == 1.0
+    program = tmp_path / "journalctl"
+    whole = program.read_text()
+    program.write_text("#!/bin/sh\necho 'Failed to seek to cursor: Invalid argument' >&2\nexit 1\n")
+    seen = await recording.look()
+    assert seen.state == "nodata"
+    assert "Failed to seek to cursor" in seen.message
+    program.write_text(whole)
+    recording.write("error")
+    assert (await recording.look()).value == 2.0
+    assert recording.asked[-1][-1].startswith("--since=@")
+
+
+JOURNALD = """\
+set -e
+mount -t tmpfs tmpfs /run
+mkdir -p /run/systemd/journal /run/log/journal
+/usr/lib/systemd/systemd-journald &
+while [ ! -S /run/systemd/journal/stdout ]; do sleep 0.05; done
+printf 'an error here\\nfine\\n' | systemd-cat -t shop -p err
+printf 'bad \\377 error' | systemd-cat -t shop -p info
+echo 'another error' | systemd-cat -t other
+while [ "$(journalctl -q -t shop -t other -o cat | wc -l)" -lt 4 ]; do sleep 0.05; done
+kill $!
+wait $!
+cp -r /run/log/journal "$1"
+"""
+
+
+@pytest.fixture
+def real_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real journalctl, over what a real journald has written in a place of its own."""
+    made = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", JOURNALD, "-", tmp_path],
+        check=False, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    if made.returncode:
+        pytest.skip(f"no journald can be run here: {made.stderr.strip()[-200:]}")
+    program = tmp_path / "journalctl"
+    program.write_text(f'#!/bin/sh\nexec /usr/bin/journalctl --directory={tmp_path}/journal "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(printing, "PATH", str(tmp_path))
+
+
+@pytest.mark.usefixtures("real_journal")
+async def test_the_real_journal_is_read(looking: Looking) -> None:
+    fields = {"kind": "log", "source": "journald", "identifiers": ["shop"]}
+    seen = await looking.look("errors", pattern="error", **fields)
+    assert (seen.state, seen.value, seen.message) == ("ok", 2.0, "2 entries matched")
+    assert (await looking.look("errors")).value == 2.0  # goes on behind a real cursor
+    assert (await looking.look("all", **fields)).value == 3.0
+    assert (await looking.look("bad", priority="err", **fields)).value == 2.0
+    seen = await looking.look("none", kind="log", source="journald", identifiers=["nobody"])
+    assert (seen.state, seen.value) == ("ok", 0.0)
 
 
 async def test_a_journal_that_hangs_is_ended_with_all_it_has_started(

@@ -121,6 +121,16 @@ async def test_secret_headers_are_resolved_at_the_look_and_sent(
     assert len(kept.asked) == 1
 
 
+async def test_a_store_that_repeats_what_it_was_sent_shows_no_secret(
+    looking: Looking, kept: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGS_TOKEN", TOKEN)
+    kept.status, kept.answer = 400, f"unknown tenant of {TOKEN} ({TOKEN.split()[1]})"
+    seen = await looking.look(**loki(kept, headers={"Authorization": "env:LOGS_TOKEN"}))
+    assert seen.state == "nodata"
+    assert "unknown tenant of •••• (••••)" in seen.message
+
+
 @pytest.mark.parametrize(
     ("status", "answer", "told"),
     [
@@ -131,7 +141,7 @@ async def test_secret_headers_are_resolved_at_the_look_and_sent(
         (200, {"status": "error", "error": "too many series"}, "too many series"),
         (200, {"status": "success", "data": {"resultType": "streams", "result": []}}, "'streams'"),
         (200, vector("many"), "no number came back, but 'many'"),
-        (500, "x" * 2_000_000, "longer than 1,048,576 bytes"),
+        (500, "x" * 2_000_000, "answers more than 1 MiB"),
         (302, "", "answers 302"),
     ],
 )
@@ -166,7 +176,7 @@ async def test_a_store_that_is_away_says_nothing_of_the_service(looking: Looking
         url = f"http://127.0.0.1:{port}"
         seen = await looking.look(kind="log", source="loki", url=url, query='{a="b"}')
     assert seen.state == "nodata"
-    assert f"127.0.0.1:{port} cannot be asked" in seen.message
+    assert seen.message == f"127.0.0.1:{port} refuses connections"
     async with serving(silent) as port:
         seen = await looking.look(
             kind="log", source="loki", url=f"http://127.0.0.1:{port}", query='{a="b"}',

@@ -45,3 +45,9 @@ async def test_a_name_nobody_knows_is_said_to_be_the_name(looking: Looking) -> N
     seen = await looking.look(kind="tcp", host="no-such-host.invalid", port=1)
     assert seen.state in {"critical", "nodata"}  # nodata where this machine has no resolver
     assert "the name of no-such-host.invalid:1" in seen.message
+
+
+async def test_a_name_that_cannot_be_one_is_not_known(looking: Looking) -> None:
+    for n, host in enumerate(("a..b", "x" * 70 + ".example")):
+        seen = await looking.look(f"n{n}", kind="tcp", host=host, port=1)
+        assert (seen.state, seen.message) == ("critical", f"the name of {host}:1 is not known")

@@ -33,11 +33,14 @@ that a route inside of a grouped one can put all its alerts into one group by th
 AT_ONCE: Final = timedelta(seconds=1)
 """What "at once" becomes where Alertmanager wants an interval above zero."""
 
-_DEFAULTS: Final = {
+_Waits = Mapping[str, timedelta]
+_DEFAULTS: Final[_Waits] = {
     "group_wait": DEFAULT_WAIT, "group_interval": DEFAULT_INTERVAL,
     "repeat_interval": DEFAULT_REPEAT,
 }  # fmt: skip
-"""What a book takes where it groups and says nothing."""
+"""What a book takes where it groups and says nothing, which is Alertmanager's too."""
+_ALONE: Final[_Waits] = {**_DEFAULTS, "group_wait": timedelta(0), "group_interval": AT_ONCE}
+"""What its outermost route takes where it does not group."""
 _TOP: Final = (
     "global", "route", "inhibit_rules", "receivers", "templates", "mute_time_intervals",
     "time_intervals", "tracing",
@@ -93,11 +96,10 @@ def read(text: str, file: str, known: Known | None = None) -> Imported:
 class _Around:
     """What a route inherits: who is told and how, whether alerts are told alone, and its waits."""
 
-    told: Told = ()
-    as_: str = "incident"
-    alone: bool = True
-    wait: timedelta = DEFAULT_WAIT
-    interval: timedelta = DEFAULT_INTERVAL
+    told: Told
+    as_: str
+    alone: bool
+    waits: _Waits
 
 
 @dataclass(slots=True)
@@ -248,8 +250,7 @@ class _Carrying:
             names = self._named_times(at, name)
             if names:
                 found[key] = names[0] if len(names) == 1 else names
-        alone, wait, interval = self._waits(at, around, found)
-        inside = _Around(told, as_, alone, wait, interval)
+        inside = _Around(told, as_, *self._waits(at, around, found))
         if routes := [self._route(one, inside) for one in at.each("routes")]:
             found["routes"] = routes
         return found
@@ -299,44 +300,36 @@ class _Carrying:
         self.used[id] = carried
         return id
 
-    def _waits(
-        self, at: At, around: _Around | None, found: dict[str, Any]
-    ) -> tuple[bool, timedelta, timedelta]:
+    def _waits(self, at: At, around: _Around | None, found: dict[str, Any]) -> tuple[bool, _Waits]:
+        """Write what a route groups by and waits for, and give back what holds inside of it."""
         labels = _grouping(at)
-        wait, interval = at.duration("group_wait"), at.duration("group_interval")
-        repeat = at.duration("repeat_interval")
-        for name, value in (("group_interval", interval), ("repeat_interval", repeat)):
-            if value == timedelta(0):
+        said = {name: at.duration(name) for name in _DEFAULTS}
+        for name in ("group_interval", "repeat_interval"):
+            if said[name] == timedelta(0):
                 at.say("error", name, "cannot be zero", "write a time such as 5m")
+        before = around.waits if around is not None else _DEFAULTS
+        settled = {name: before[name] if one is None else one for name, one in said.items()}
         alone = labels == [EVERY_LABEL] or (not labels and around is not None and around.alone)
-        settled_wait = wait if wait is not None else around.wait if around else DEFAULT_WAIT
-        settled = interval if interval is not None else (
-            around.interval if around else DEFAULT_INTERVAL
-        )  # fmt: skip
         if labels or around is None:
             found["group_by"] = [one for one in labels if one != ALL_IN_ONE]
-        begins = bool(labels) and not alone and around is not None and around.alone
-        at_once = alone and settled_wait == timedelta(0) and settled == AT_ONCE
-        if (around is None and not at_once) or begins:
-            wait, interval = settled_wait, settled
-        elif around is None:
-            wait, interval = None, None
-        if around is None and repeat is None:
-            repeat = DEFAULT_REPEAT
-        says = at.note.get("says")
-        unsaid = set(_DEFAULTS) - set(says) if isinstance(says, list) else set[str]()
-        if around is not None:  # what a book takes by itself where a route begins to group
-            unsaid -= {"repeat_interval"} if begins else set(_DEFAULTS)
-            unsaid -= set() if around.wait == timedelta(0) else {"group_wait"}
-            unsaid -= set() if around.interval == AT_ONCE else {"group_interval"}
-        if around is None and alone and isinstance(says, list) and "group_by" not in says:
+        shown: Mapping[str, timedelta | None] = said
+        by_itself: _Waits = {}
+        if around is None:
+            shown, by_itself = settled, _ALONE if alone else _DEFAULTS
+        elif labels and not alone and around.alone:
+            shown = settled | {"repeat_interval": said["repeat_interval"]}
+            by_itself = {
+                name: _DEFAULTS[name]
+                for name in ("group_wait", "group_interval")
+                if around.waits[name] == _ALONE[name]
+            }
+        left_out = _left_out(at, shown, by_itself)
+        if around is None and alone and "group_by" not in at.note.get("says", ("group_by",)):
             del found["group_by"]
-        for name, value in (
-            ("group_wait", wait), ("group_interval", interval), ("repeat_interval", repeat),
-        ):  # fmt: skip
-            if value is not None and not (name in unsaid and value == _DEFAULTS[name]):
+        for name, value in shown.items():
+            if value is not None and name not in left_out:
                 found[name] = format_duration(value)
-        return alone, settled_wait, settled
+        return alone, settled
 
     # ---- inhibitions --------------------------------------------------------------------------
 
@@ -375,3 +368,13 @@ def _grouping(at: At) -> list[str]:
     if len(set(labels)) < len(labels):
         at.say("error", "group_by", "names a label twice", "remove one of them")
     return labels
+
+
+def _left_out(at: At, shown: Mapping[str, timedelta | None], by_itself: _Waits) -> set[str]:
+    """The waits that a book takes by itself: what it did not say, or what only means "at once"."""
+    same = {name for name, value in by_itself.items() if shown[name] == value}
+    says = at.note.get("says")
+    if isinstance(says, list):
+        return same - {str(one) for one in says}
+    at_once = {"group_wait", "group_interval"}
+    return at_once if by_itself is _ALONE and at_once <= same else set()

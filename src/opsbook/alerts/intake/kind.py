@@ -171,7 +171,7 @@ def word(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case int() | float():
-            return f"{value:g}" if isinstance(value, float) else str(value)
+            return f"{value:.15g}" if isinstance(value, float) else str(value)
     return ""
 
 

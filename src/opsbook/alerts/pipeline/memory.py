@@ -162,6 +162,15 @@ class Memory:
         """Forget a group that has been empty for long enough."""
         self.groups.pop(key, None)
 
+    def with_book(self, book: Book, now: datetime) -> Memory:
+        """Return another memory in which `book` runs instead: for asking, never for telling."""
+        other = Memory.of(self.position, [book])
+        other.entries, other.silences = self.entries, self.silences
+        for alert in list(self.alerts.values()):
+            if alert.book == book.id:
+                other.know(alert, now)
+        return other
+
     def look(self, book: str, now: datetime, behind: Mapping[str, str]) -> Look:
         """Return everything that may keep a book's alerts quiet at `now`."""
         return Look(

@@ -33,6 +33,11 @@ class _Given(Connection):
     async def _connect(self) -> None:
         self._reader, self._writer = self._streams
 
+    def drop(self) -> None:
+        """End the connection at once, whatever the other end does."""
+        self._reader = self._writer = None
+        self._streams[1].transport.abort()
+
 
 class Session:
     """One connection; a command's answer as text, number or list."""
@@ -70,15 +75,14 @@ class Open:
         self.let_in = let_in
         self.ca = ca
         self.where = address.path or place(address.host, address.port)
-        self._writer: asyncio.StreamWriter | None = None
+        self._connection: _Given | None = None
 
     async def __aenter__(self) -> Session:
         try:
             streams = await self._streams()
         except OSError as error:
             raise Unreachable(failed(error, self.where)) from None
-        self._writer = streams[1]
-        connection = _Given(
+        connection = self._connection = _Given(
             streams,
             db=self.address.database,
             username=self.let_in.user,
@@ -119,8 +123,8 @@ class Open:
             raise
 
     def _close(self) -> None:
-        if self._writer is not None:
-            self._writer.transport.abort()
+        if self._connection is not None:
+            self._connection.drop()
 
 
 def meaning(error: exceptions.RedisError, where: str) -> Reading:

@@ -26,8 +26,7 @@ from opsbook.base import secrets
 from opsbook.base.errors import OpsbookError
 from opsbook.book.fields import Argument, Part, State
 from opsbook.book.sections.targets import Variable
-from opsbook.book.sections.webhooks import SECRET_FORM
-from opsbook.checks import patterns
+from opsbook.checks import patterns, referred
 from opsbook.checks.fields import complaint
 from opsbook.checks.kind import Context, Kind
 from opsbook.checks.lent import Program
@@ -65,7 +64,7 @@ class Command(Part):
 
     def references(self) -> Iterator[str]:
         """The secrets that it refers to."""
-        yield from (one for one in self.environment.values() if re.match(SECRET_FORM, one))
+        yield from (one for one in self.environment.values() if referred.is_reference(one))
 
     def state(self, status: int) -> State:
         """What an exit status means."""
@@ -91,11 +90,15 @@ async def observe(spec: Command, context: Context) -> Reading:
     if lent is None or lent.programs is None:
         raise CannotLook("no programs are run here")
     book, check = context.key.split("/", 1)
-    given, hidden = await context.blocking(lambda: _resolved(spec))
+    found = await referred.values({*spec.references()}, context)
     program = Program(
-        book=lent.book(book), check=check, argv=spec.run, environment=given, secrets=hidden,
+        book=lent.book(book),
+        check=check,
+        argv=spec.run,
+        environment={name: found.get(one, one) for name, one in spec.environment.items()},
+        secrets=tuple(part for one in found.values() for part in secrets.telling(one)),
         timeout=context.timeout,
-    )  # fmt: skip
+    )
     try:
         ended = await lent.programs(program)
     except OpsbookError as error:
@@ -129,20 +132,6 @@ def _first_line(output: str) -> str:
     """What a plugin says for people: its first line, without what follows the bar for programs."""
     lines = output.strip().splitlines()
     return lines[0].partition("|")[0].strip() if lines else ""
-
-
-def _resolved(spec: Command) -> tuple[dict[str, str], tuple[str, ...]]:
-    found: dict[str, str] = {}
-    hidden: list[str] = []
-    for name, value in spec.environment.items():
-        found[name] = value
-        if re.match(SECRET_FORM, value):
-            try:
-                found[name] = secrets.resolve(value)
-            except secrets.SecretMissing as error:
-                raise CannotLook(str(error)) from None
-            hidden.append(found[name])
-    return found, tuple(hidden)
 
 
 KIND = Kind("command", Command, observe)

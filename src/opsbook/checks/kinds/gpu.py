@@ -25,6 +25,8 @@ from pydantic import Field
 from yarl import URL
 
 from opsbook.book.fields import Part, Whole
+from opsbook.checks import asking
+from opsbook.checks.connect import place
 from opsbook.checks.fields import WebAddress
 from opsbook.checks.kind import Context, Kind
 from opsbook.checks.model import CannotLook, Reading
@@ -180,20 +182,17 @@ def _note(device: Device, name: str, word: str) -> None:
 
 async def _metrics(context: Context, url: str) -> str:
     whole = URL(url)
-    where = f"{whole.host}:{whole.port}"
+    where = place(whole.host or "", whole.port or "")
     try:
         async with context.http.get(whole, allow_redirects=False) as response:
-            parts = bytearray()
-            async for part in response.content.iter_chunked(64 * 1024):
-                parts += part
-                if len(parts) > MOST_BYTES:
-                    raise CannotLook(f"{where} answers with more than {MOST_BYTES:,} bytes")
-    except aiohttp.ClientError as error:
-        why = error.strerror if isinstance(error, OSError) else ""
-        raise CannotLook(f"{where} cannot be asked: {why or type(error).__name__}") from None
+            text = await asking.body(response, MOST_BYTES)
+    except (aiohttp.ClientError, OSError) as error:
+        if isinstance(error, TimeoutError):
+            raise
+        raise asking.unreachable(error, where) from None
     if response.status != 200:
         raise CannotLook(f"{where} answers {response.status}")
-    return parts.decode(errors="replace")
+    return text.decode(errors="replace")
 
 
 KIND = Kind("gpu", Gpu, observe)

@@ -29,7 +29,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -39,6 +39,7 @@ from pydantic import Field, model_validator
 from opsbook.base.quantities import format_duration
 from opsbook.book.fields import Duration, Part
 from opsbook.checks import logstores, own, patterns
+from opsbook.checks.asking import masked
 from opsbook.checks.fields import AbsolutePath, WebAddress, complaint
 from opsbook.checks.headers import Headers, references, resolved
 from opsbook.checks.journal import Journal
@@ -131,7 +132,11 @@ async def observe(spec: Log, context: Context) -> Reading:
             return await _file(spec, context)
         case "journald":
             return await _journal(spec, context)
-    sent = await context.blocking(lambda: resolved(spec.headers))
+    sent = await resolved(spec.headers, context)
+    return await masked(_store(spec, context, sent.all), sent.hidden)
+
+
+async def _store(spec: Log, context: Context, sent: Mapping[str, str]) -> Reading:
     url, query = spec.url or "", spec.query or ""
     if spec.source == "loki":
         count = await logstores.loki(context, url, query, spec.window, sent, verify=spec.verify)

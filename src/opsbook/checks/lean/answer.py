@@ -6,8 +6,8 @@ with the connection. What cannot be told apart is refused: two lengths that diff
 a size.
 
 Everything is bounded: the head by `MOST_HEAD`, the body by what the caller gives, and what chunks
-put around it by `MOST_AROUND`. No byte is looked at twice, so a server that sends them one at a
-time costs no more than one that sends them at once.
+put around it by `MOST_AROUND`. Where it has looked for an end it does not look again, so a
+server that sends one byte at a time costs little more than one that sends all at once.
 
 Source: RFC 9112.
 """
@@ -190,12 +190,14 @@ class Reader:
         Between calls the buffer holds the beginning of a line at most.
         """
         self._around += len(data)
-        if self._around > self._most + MOST_AROUND:
-            self.whole, self.done = False, True
-            return
         if self._buffer:
             data = bytes(self._buffer) + data
             self._buffer.clear()
+        self._apart(data)
+        if not self.done and self._around - len(self._body) > MOST_AROUND:
+            self.whole, self.done = False, True
+
+    def _apart(self, data: bytes) -> None:
         view, at = memoryview(data), 0
         while at < len(data) and not self.done:
             if self._left > 0:
@@ -240,8 +242,9 @@ def _begins_well(buffer: bytes | bytearray) -> bool:
 def _blank_line(buffer: bytearray, since: int) -> tuple[int, int]:
     """Return where the head ends and where what follows begins; -1 where it does not end yet."""
     usual = buffer.find(b"\r\n\r\n", since)
-    bare = buffer.find(b"\n\n", since)
-    mixed = buffer.find(b"\n\r\n", since)
+    until = len(buffer) if usual < 0 else usual + 4
+    bare = buffer.find(b"\n\n", since, until)
+    mixed = buffer.find(b"\n\r\n", since, until)
     found = [(at, at + size) for at, size in ((usual, 4), (bare, 2), (mixed, 3)) if at >= 0]
     return min(found, default=(-1, -1))
 

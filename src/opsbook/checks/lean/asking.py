@@ -86,9 +86,6 @@ class _Exchange:
         if self._done.done():
             return
         try:
-            fault = self._connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if fault and self._left:
-                raise OSError(fault, os.strerror(fault))
             self._left = self._left[self._send() :]
             self._loop.add_reader(self._connection, self._readable)
             if not self._left:
@@ -97,11 +94,12 @@ class _Exchange:
             self._done.set_exception(error)
 
     def _send(self) -> int:
+        """Send what there is room for; a connection that was not made is told here, too."""
         try:
             return self._connection.send(self._left)
         except BlockingIOError:
             return 0
-        except ConnectionError:
+        except (BrokenPipeError, ConnectionResetError):
             return len(self._left)
 
     def _readable(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from opsbook.book.sections.checks import Check
 from opsbook.book.sections.targets import Credential, Target
 from opsbook.revisions.plan.model import N_, Change
 from opsbook.revisions.plan.pair import Pair
@@ -26,6 +27,9 @@ LESS: Final = {
     "change": N_("Steps that change something on %(id)s are let in with less: not %(before)s."),
 }
 
+PLACES: Final = ("url", "host", "port", "verify", "ca", "run")
+"""Fields of a check that say whom its secrets are shown to."""
+
 
 def changes(pair: Pair) -> Iterator[Change]:
     """Yield what steps on each target are let in with now and were not before."""
@@ -39,6 +43,7 @@ def changes(pair: Pair) -> Iterator[Change]:
         yield from _credential(pair, id, "read", was.read, now.read)
         yield from _credential(pair, id, "change", was.change, now.change)
         yield from _address(pair, id, was, now)
+    yield from _checks(pair)
 
 
 def _credential(
@@ -62,6 +67,40 @@ def _address(pair: Pair, id: str, was: Target, now: Target) -> Iterator[Change]:
                 N_("The credentials for %(id)s are used in another place: its %(key)s differs."),
                 {"key": key}, keys=[key], at=(key,), loosens=True,
             )  # fmt: skip
+
+
+def _checks(pair: Pair) -> Iterator[Change]:
+    """The same of checks that bring references of their own, and look where the book says."""
+    for id, check in pair.added("checks"):
+        if given := _referred(check):
+            yield pair.tell(
+                "checks", id, N_("The check %(id)s, which is new, is let in with: %(after)s."),
+                {"after": _listed(given)}, kind="added", keys=["*"], loosens=True,
+            )  # fmt: skip
+    for id, was, now in pair.kept("checks"):
+        held = _referred(now)
+        if more := held - _referred(was):
+            yield pair.tell(
+                "checks", id, N_("The check %(id)s is let in with something else: %(after)s."),
+                {"after": _listed(more)}, loosens=True,
+            )  # fmt: skip
+        for key in PLACES if held else ():
+            before, after = (getattr(one.spec, key, None) for one in (was, now))
+            if before != after:
+                yield pair.tell(
+                    "checks", id,
+                    N_(
+                        "What lets the check %(id)s in is used in another place: "
+                        "its %(key)s differs."
+                    ),
+                    {"key": key}, keys=[key], at=(key,), loosens=True,
+                )  # fmt: skip
+
+
+def _referred(check: Check) -> set[str]:
+    """The secrets that a check refers to itself."""
+    references = getattr(check.spec, "references", None)
+    return set(references()) if callable(references) else set()
 
 
 def _held(credential: Credential | None) -> set[str]:

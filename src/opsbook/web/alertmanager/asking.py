@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from opsbook.access import Principal
 from opsbook.alerts.intake.doors import Door, Doors
 from opsbook.alerts.pipeline.memory import Memory
 from opsbook.base.errors import Invalid
+from opsbook.web.knowing import memory_of
 from opsbook.web.served import Served
-
-
-LOOP: Final = "alerts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +56,4 @@ class Asked:
 
     async def memory(self) -> Memory:
         """Return what is known of alerts now."""
-        loops = self.app.loops
-        deciding = self.app.lease.held and LOOP in loops.loops
-        return await self.app.dispatcher.known(
-            self.now(), deciding=deciding, wake=lambda: loops.wake(LOOP)
-        )
+        return await memory_of(self.app)

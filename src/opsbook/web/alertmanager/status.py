@@ -9,7 +9,6 @@ from opsbook.alerts.exchange import alertmanager_out
 from opsbook.web.alertmanager import forms
 from opsbook.web.alertmanager.asking import Answer, Asked
 
-
 SPOKEN: Final = "0.25.0"
 """The version of Alertmanager whose interface this is; its programs compare it with their own."""
 
@@ -29,8 +28,8 @@ async def get(asked: Asked) -> Answer:
             "config": {"original": written.files[alertmanager_out.FILE]},
             "uptime": forms.moment(asked.app.started_at),
             "versionInfo": {
-                "branch": f"opsbook {__version__}", "buildDate": "", "buildUser": "", "goVersion": "",
-                "revision": str(book.revision), "version": SPOKEN,
+                "branch": f"opsbook {__version__}", "buildDate": "", "buildUser": "",
+                "goVersion": "", "revision": str(book.revision), "version": SPOKEN,
             },
         },
     )  # fmt: skip
