@@ -86,7 +86,8 @@ async def listed(visit: Visitor, before: Before = None) -> Response:
     count = sum(len(one["alerts"]) for one in groups)
     quiet = sum(bool(each["quiet"]) for one in groups for each in one["alerts"])
     values |= {
-        "groups": groups[:MOST],
+        "alone": [one for one in groups if one["alone"]][:MOST],
+        "groups": [one for one in groups if not one["alone"]][:MOST],
         "sentence": _sentence(visit.speech, count, quiet),
         "older": values["past"][-1]["id"] if len(values["past"]) == EACH else None,
         "may_silence": any(visit.may("silences:write", book) for book in books),

@@ -48,18 +48,28 @@ TOLD = st.one_of(
     optional(to=WHO, **{"as": AS}),
     st.fixed_dictionaries({"receiver": st.sampled_from(["one", "quiet", "page"])}),
 )
-ROUTES = st.recursive(
-    st.builds(lambda told, rest: {**told, **rest}, TOLD, optional(
-        match=st.dictionaries(NAMES, VALUES, max_size=2), matchers=st.lists(MATCHERS, max_size=2),
-        active=st.lists(TIMES, unique=True, max_size=2), mute=TIMES,
-        **{"continue": st.booleans()}, **WAITING,
-    )),
-    lambda inner: st.builds(
-        lambda route, routes: {**route, "routes": routes},
-        st.deferred(lambda: ROUTES), st.lists(inner, max_size=3),
+LEAVES = st.builds(
+    lambda told, rest: {**told, **rest},
+    TOLD,
+    optional(
+        match=st.dictionaries(NAMES, VALUES, max_size=2),
+        matchers=st.lists(MATCHERS, max_size=2),
+        active=st.lists(TIMES, unique=True, max_size=2),
+        mute=TIMES,
+        **{"continue": st.booleans()},
+        **WAITING,
     ),
-    max_leaves=6,
-)  # fmt: skip
+)
+
+
+def with_routes(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Routes with some of these inside."""
+    return st.builds(
+        lambda route, routes: {**route, "routes": routes}, LEAVES, st.lists(inner, max_size=2)
+    )
+
+
+ROUTES = with_routes(with_routes(LEAVES))
 ROOT = st.builds(
     lambda told, rest, routes: {**told, **rest, "routes": routes},
     st.one_of(
@@ -67,7 +77,7 @@ ROOT = st.builds(
         st.fixed_dictionaries({"receiver": st.sampled_from(["one", "page"])}),
     ),
     optional(**WAITING),
-    st.lists(ROUTES, max_size=4),
+    st.lists(ROUTES, max_size=3),
 )
 AROUND: dict[str, Any] = {
     "channels": {"chat": {"title": "Chat", "to": {"secret": "env:SLACK"}}},
@@ -83,7 +93,7 @@ AROUND: dict[str, Any] = {
 }  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ROOT)
 def test_any_routing_is_the_same_after_the_way_and_back(root: dict[str, Any]) -> None:
     book = made(**AROUND, routing=root)
@@ -95,7 +105,7 @@ def test_any_routing_is_the_same_after_the_way_and_back(root: dict[str, Any]) ->
 
 
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

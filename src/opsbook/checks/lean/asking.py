@@ -13,7 +13,7 @@ import errno
 import os
 import socket
 import ssl
-from typing import Any
+from typing import Any, cast
 
 from opsbook.checks.connect import connect, opened
 from opsbook.checks.kind import Context
@@ -149,8 +149,8 @@ class _Conversation(asyncio.Protocol):
         self._done = done
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.write(self._sent)
+        # uvloop's is no asyncio.WriteTransport by its class
+        cast(asyncio.WriteTransport, transport).write(self._sent)
 
     def data_received(self, data: bytes) -> None:
         if self._done.done():
