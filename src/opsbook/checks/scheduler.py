@@ -205,15 +205,18 @@ class Scheduler:
 
     def _room_for(self, others: int) -> bool:
         """Whether one more may look, beside those who do and `others` who are about to."""
-        return len(self._quick) + others < self.at_most or (bool(self._quick) and self._make_room())
+        return len(self._quick) + others < self.at_most or self._make_room()
 
     def _make_room(self) -> bool:
         """Whether the look that has taken longest gives its place up; asked again when it does."""
-        planned, began = next(iter(self._quick.items()))
-        left = SLOW_S - (time.monotonic() - began)
-        if left > 0 or len(self._slow) >= MOST_SLOW:
-            if left > 0 and self._room is None:
+        now = time.monotonic()
+        planned, began = next(iter(self._quick.items()), (None, now))
+        left = SLOW_S - (now - began)
+        if planned is None or left > 0:
+            if self._room is None:
                 self._room = asyncio.get_running_loop().call_later(left, self._look_for_room)
+            return False
+        if len(self._slow) >= MOST_SLOW:
             return False
         del self._quick[planned]
         self._slow.add(planned)
