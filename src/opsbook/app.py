@@ -23,6 +23,7 @@ import uvicorn
 from opsbook import audit, revisions, schema
 from opsbook.access import accounts, approvals, links, tokens
 from opsbook.alerts import Dispatcher, Rules, rules
+from opsbook.alerts.heartbeats import Heartbeats
 from opsbook.alerts.intake import handing
 from opsbook.alerts.intake.doors import Doors
 from opsbook.alerts.pipeline import loop as pipeline
@@ -180,6 +181,7 @@ class App:
         self.loops.start()
         stack.push_async_callback(self.loops.stop)
         stack.push_async_callback(self.doors.close)
+        stack.push_async_callback(self.hearts.stop)
         await stack.enter_async_context(_serve(self, listener))
 
     async def stop(self) -> None:
@@ -196,6 +198,7 @@ class App:
         self.rules = Rules(database, library)
         self.dispatcher = Dispatcher(database, library, self.url)
         self.doors = Doors(database, library, self.clock)
+        self.hearts = Heartbeats(library, loops, self.clock)
         self.outbox = Outbox(database, library, loops, self.clock, base_url=self.url, secrets=known)
         self.deliveries = webhooks.Deliveries(database, library, loops, self.clock)
         self.engine = Engine(
@@ -207,6 +210,7 @@ class App:
         self._loop("seal", self._seal, "audit")
         self._loop("rules", self.rules.tick, "checks", "books")
         self._loop("alerts", self.dispatcher.tick, handing.TOPIC, silences.TOPIC, "books")
+        self._loop("heartbeats", self.hearts.tick, "books")
         hooks = Hooks(library, self.url, known)
         response = Response(library).consumer
         self._loop(response.name, self._drainer(response), "events")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opsbook.alerts import baseline
-from opsbook.alerts.baseline import Baseline, Week
+from opsbook.alerts.baseline import Baseline, Hour, Week
 from opsbook.alerts.measuring import Explained, Past, Seen, explain
 from opsbook.calendar import Days
 from tests.alerts.histories import EVERY, START, Look, a_rule, series
@@ -121,14 +121,14 @@ def test_the_hour_that_the_clocks_skip_and_the_one_they_repeat_are_hours_that_th
 def test_an_hour_in_which_the_looks_mostly_failed_is_none_to_compare_with() -> None:
     starts = baseline.same_hours(START, 4, SEOUL)
     row = {"mean": 100.0, "unit": "", "count": 120, "ok": 100, "warning": 15, "critical": 5}
-    rows: dict[datetime, dict[str, Any]] = {
-        starts[0]: {**row, "nodata": 0},
-        starts[1]: {**row, "nodata": 120},
-        starts[2]: {**row, "nodata": 121},
-        starts[3]: {**row, "count": 0, "nodata": 0, "mean": None},
+    hours = {
+        starts[0]: Hour.rolled({**row, "nodata": 0}),
+        starts[1]: Hour.rolled({**row, "nodata": 120}),
+        starts[2]: Hour.rolled({**row, "nodata": 121}),
+        starts[3]: Hour.rolled({**row, "count": 0, "nodata": 0, "mean": None}),
     }
     days = Days(also={starts[0].astimezone(SEOUL).date(): "Off"})
-    found = baseline.weeks_of(starts, rows, SEOUL, days)
+    found = baseline.weeks_of(starts, hours, SEOUL, days)
     assert [week.mean for week in found] == [100.0, 100.0, None, None]
     assert [week.holiday for week in found] == [True, False, False, False]
 

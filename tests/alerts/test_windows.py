@@ -23,6 +23,7 @@ from opsbook.book import Book, Vocabulary
 from opsbook.book.library import Library
 from opsbook.checks import KINDS, Observation
 from opsbook.checks import store as observations
+from opsbook.checks.retention import roll
 from opsbook.checks.tables import observation, rollup, status
 from tests.alerts.histories import START, Look, histories
 from tests.checks.making import book
@@ -249,7 +250,7 @@ def test_windows_are_read_once_and_not_again_with_every_look() -> None:
     finally:
         sa.event.remove(engine(), "before_cursor_execute", _asked)
     windows = [one for one in asked if "observation.at >=" in one]
-    assert len(windows) == 2  # of "it" and of "hits"
+    assert len(windows) == 3  # of "it", of "hits", and the hour four weeks ago
 
 
 def test_rules_that_look_back_at_nothing_read_nothing() -> None:
@@ -359,6 +360,7 @@ async def test_orders_that_drop_against_the_same_hour_fire_and_christmas_does_no
     assert await database.read(store.active) == []
     assert str((await told())[1]) == ("the same hour can be compared in 1 of 4 weeks; 2 are needed")
     await database.write(lambda tx: week(tx, 3, 90.0))
+    following = Rules(database, library(database, made))  # which knew what that hour had
     await database.write(lambda tx: observations.keep(tx, some[35:]))
     await following.tick(START)
     (row,) = await database.read(store.active)
@@ -367,3 +369,25 @@ async def test_orders_that_drop_against_the_same_hour_fire_and_christmas_does_no
         "this hour's average is 50 (values: 40), 47.4 % below the usual 95 (weeks: 2); "
         "it fires at > 40%"
     )
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.floats(0, 100)), min_size=8, max_size=30))
+def test_an_hour_is_the_same_from_its_rollup_and_from_the_looks_it_was_made_of(
+    values: list[float | None],
+) -> None:
+    fill()
+    made = book({"it": LOG}, {"dropping": {"check": "it", "when": MEASURES["drop"]}})
+    hour, rule = START.replace(minute=0), made.rules["dropping"]
+    with transaction() as tx:
+        tx.execute(sa.delete(rollup))
+        for n in (4, 3, 2, 1):
+            began = (hour - START - timedelta(days=7 * n)).total_seconds()
+            looks = [Look(began + 100 * k, value) for k, value in enumerate(values)]
+            observations.keep(tx, stored(looks))
+        observations.keep(tx, stored([Look(30.0 * k, 1.0) for k in range(40)]))
+        looked = rules.explained(tx, made, rule)
+        while roll(tx, "shop", "it", hour - timedelta(days=10), readers=()):
+            pass
+        assert tx.scalar(sa.select(sa.func.count()).where(rollup.c.span_s == 3600)) == 3
+        assert rules.explained(tx, made, rule) == looked

@@ -8,15 +8,18 @@ their median is what is usual: one week with a campaign or an outage does not mo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from opsbook.alerts.series import Look, together
 from opsbook.base.quantities import Quantity, QuantityError
 from opsbook.calendar import Days
 from opsbook.calendar.local import happens
+from opsbook.checks.recent import statistic
 from opsbook.checks.rollups import STATES
 
 HOUR: Final = timedelta(hours=1)
@@ -82,23 +85,44 @@ def fewest(every: timedelta) -> int:
     return max(1, YOUNG // every) if every else 1
 
 
-def weeks_of(
-    starts: Iterable[datetime],
-    rows: Mapping[datetime, Mapping[str, Any]],
-    zone: ZoneInfo,
-    days: Days,
-) -> tuple[Week, ...]:
-    """The weeks from the rollups of their hours.
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """What the looks of an hour came to; `values` is how many of its `looks` brought one."""
 
-    An hour in which less than half of the looks brought a value is none to compare with.
-    """
+    looks: int
+    values: int
+    mean: float | None
+    unit: str
+
+    @classmethod
+    def rolled(cls, row: Mapping[str, Any]) -> Hour:
+        """An hour from its rollup."""
+        looks = sum(row[state] for state in STATES)
+        return cls(looks, row["count"], row["mean"], row["unit"])
+
+    @classmethod
+    def seen(cls, looks: Sequence[Look]) -> Hour:
+        """An hour whose looks are still kept one by one, to the same effect."""
+        _, found, unit, _ = together(looks)
+        values = [value for value in found if not math.isnan(value)]
+        mean = statistic("average", values) if values else None
+        return cls(len(looks), len(values), mean, unit)
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether at least half of the looks brought a value."""
+        return self.mean is not None and 2 * self.values >= self.looks
+
+
+def weeks_of(
+    starts: Iterable[datetime], hours: Mapping[datetime, Hour], zone: ZoneInfo, days: Days
+) -> tuple[Week, ...]:
+    """The weeks, of which those without an hour to compare with have no mean."""
     found = []
     for start in starts:
-        row = rows.get(start)
-        looks = sum(row[state] for state in STATES) if row is not None else 0
-        if row is not None and row["mean"] is not None and 2 * row["count"] >= looks:
-            week = Week(start, row["mean"], row["unit"], is_holiday(start, zone, days))
+        hour, holiday = hours.get(start), is_holiday(start, zone, days)
+        if hour is not None and hour.is_comparable:
+            found.append(Week(start, hour.mean, hour.unit, holiday))
         else:
-            week = Week(start, holiday=is_holiday(start, zone, days))
-        found.append(week)
+            found.append(Week(start, holiday=holiday))
     return tuple(found)

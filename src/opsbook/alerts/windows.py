@@ -24,7 +24,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from opsbook.alerts import baseline, store
-from opsbook.alerts.baseline import Baseline, Week
+from opsbook.alerts.baseline import Baseline, Hour, Week
 from opsbook.alerts.measuring import Flow, Past
 from opsbook.alerts.series import NONE, Series, micros, together
 from opsbook.base.database import Transaction
@@ -123,7 +123,7 @@ class Windows:
         series = self.series(tx, (book.id, rule.check), row, reach) if reach else NOTHING.series
         usual = flow = None
         if when.measure == "drop":
-            usual = self._baseline(tx, book, (book.id, rule.check), when.weeks_back, row["at"])
+            usual = self._baseline(tx, book, (book.id, rule.check), when.weeks_back, row)
         if rule.traffic is not None:
             longest = rule.traffic.reach(book.checks[rule.traffic.check].every)
             flow = self._flow(tx, (book.id, rule.traffic.check), row, longest)
@@ -182,18 +182,31 @@ class Windows:
         return Flow(longest, True, None if math.isnan(value) else value, series.unit)
 
     def _baseline(
-        self, tx: Transaction, book: Book, key: Key, count: int, at: datetime
+        self, tx: Transaction, book: Book, key: Key, count: int, row: Mapping[str, Any]
     ) -> Baseline:
-        """What is usual at this hour. Hours of past weeks do not change once they are there."""
-        zone, days, start = ZoneInfo(book.timezone), book.days, baseline.hour_of(at)
+        """What is usual at this hour; what past weeks had is read once in an hour."""
+        zone, days, start = ZoneInfo(book.timezone), book.days, baseline.hour_of(row["at"])
         began, weeks = self._usual.get((key, count), (None, ()))
         if began != start:
             starts = baseline.same_hours(start, count, zone)
-            rows = store.hours(tx, *key, starts)
-            weeks = baseline.weeks_of(starts, rows, zone, days)
-            if self.needed and len(rows) == len(set(starts)):
+            weeks = baseline.weeks_of(starts, _hours(tx, key, starts, row["id"]), zone, days)
+            if self.needed:
                 self._usual[key, count] = (start, weeks)
                 while len(self._usual) > MOST_BASELINES:
                     self._usual.popitem(last=False)
         holiday = baseline.is_holiday(start, zone, days)
         return Baseline(start, holiday, baseline.fewest(book.checks[key[1]].every), weeks)
+
+
+def _hours(tx: Transaction, key: Key, starts: list[datetime], upto: int) -> dict[datetime, Hour]:
+    """What hours came to: from their rollups, or from looks that are still kept one by one.
+
+    An hour is rolled up in one transaction with the end of its looks, so it is never in both.
+    """
+    found = {start: Hour.rolled(row) for start, row in store.hours(tx, *key, starts).items()}
+    for start in starts:
+        if start not in found:
+            end = start + baseline.HOUR - timedelta(microseconds=1)
+            if looks := store.looks(tx, *key, start, end, upto):
+                found[start] = Hour.seen(looks)
+    return found

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any, get_args
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 from opsbook.base.quantities import Band, Quantity
 from opsbook.book import fields, intervals, times
@@ -284,12 +284,20 @@ def known(annotation: Any, marks: Iterable[Any]) -> tuple[str, Schema] | None:
     readers = [mark.func for mark in marks if isinstance(mark, BeforeValidator)]
     if readers and readers[-1] in _BY_READER:  # the last one reads first, and may take more
         return _BY_READER[readers[-1]]
+    if own := next((s for mark in marks if (s := _own(mark))), None):
+        return str(own["title"]), own
     if annotation is str and any(_pattern(mark) == fields.ID_PATTERN for mark in marks):
         return "id", ID
     try:
         return _BY_TYPE.get(annotation)
     except TypeError:
         return None
+
+
+def _own(mark: Any) -> Schema | None:
+    """What a field says of its own values, under a title: those of a kind of check do."""
+    found = mark.json_schema if isinstance(mark, WithJsonSchema) else None
+    return dict(found) if found is not None and "title" in found else None
 
 
 def plain(annotation: Any, marks: Iterable[Any]) -> Schema:

@@ -36,8 +36,9 @@ def _doors(book: Book) -> Iterator[Problem]:
 
 def _incidents(book: Book) -> Iterator[Problem]:
     """What is to open an incident where no incident pages anybody."""
-    severities = book.severities.values()
-    if any(one.escalation is not None for one in (*severities, *book.rules.values())):
+    named = [one.escalation for one in book.severities.values()]
+    named += [one.escalation for one in book.rules.values()]
+    if any(one is not None for one in named):
         return
     told = "opens incidents that page nobody, since no severity has an escalation"
     remedy = "add escalation: to the severities that somebody must answer"

@@ -19,7 +19,9 @@ from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
+from opsbook.base import secrets
 from opsbook.base.database import Transaction
+from opsbook.base.errors import Invalid
 from opsbook.book import Book
 from opsbook.checks.tables import ping
 
@@ -30,6 +32,9 @@ MOST_BODY: Final = 10_000
 TOPIC: Final = "ping:"
 ALERTS_APART: Final = timedelta(seconds=1)
 """An alert may come in ten times a second, from each of several Prometheus; once is enough."""
+
+SHORTEST: Final = 16
+"""Characters of a token; what can be guessed is none."""
 
 Word = Literal["success", "start", "fail", "log", "exit"]
 Row = dict[str, Any]
@@ -82,6 +87,29 @@ def standing(rows: Sequence[Mapping[str, Any]]) -> Standing:
                 failed, exit_status = at, row["exit_status"]
     oldest = min(begun.values(), default=None)
     return Standing(watched, succeeded, failed, exit_status, oldest)
+
+
+class NoToken(Invalid):
+    """No report can be taken."""
+
+
+def token(reference: str) -> str:
+    """Return what a job's address has to end with; may block.
+
+    Raises:
+        NoToken: the secret is not there, could be guessed, or cannot stand in an address.
+    """
+    try:
+        found = secrets.resolve(reference)
+    except secrets.SecretMissing as error:
+        raise NoToken(error.message, remedy=error.remedy) from None
+    if len(found) < SHORTEST or "/" in found or any(one.isspace() for one in found):
+        raise NoToken(
+            f"The secret {reference} is no token: it has fewer than {SHORTEST} characters, or "
+            "a / or a blank.",
+            remedy="Use a UUID.",
+        )
+    return found
 
 
 def record(

@@ -36,7 +36,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
 from opsbook.access.limits import Window, network
-from opsbook.base import secrets
 from opsbook.base.errors import OpsbookError
 from opsbook.book import Book
 from opsbook.book.library import Library
@@ -46,8 +45,6 @@ from opsbook.checks.pings import MOST_BODY, Word
 router = APIRouter(include_in_schema=False)
 log = structlog.get_logger("opsbook.web")
 
-SHORTEST: Final = 16
-"""Characters of a token; what can be guessed is none."""
 LONGEST_PATH: Final = 600
 LONGEST_SENDER: Final = 200
 MOST_WRONG, WRONG_WITHIN = 50, timedelta(minutes=10)
@@ -186,16 +183,11 @@ def _with_token(library: Library) -> Iterator[tuple[Book, Any]]:
 
 
 def _token(reference: str) -> str | None:
-    """The token; none where it cannot be had or could be guessed."""
+    """The token; none where there is no good one, which the check says."""
     try:
-        token = secrets.resolve(reference)
-    except secrets.SecretMissing as error:
-        log.warning("a job's token is missing", error=str(error))
+        return pings.token(reference)
+    except pings.NoToken:
         return None
-    if len(token) < SHORTEST:
-        log.warning("a job's token is too short", reference=reference, least=SHORTEST)
-        return None
-    return token
 
 
 def _same(given: str, token: str) -> bool:

@@ -93,7 +93,7 @@ AROUND: dict[str, Any] = {
 }  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ROOT)
 def test_any_routing_is_the_same_after_the_way_and_back(root: dict[str, Any]) -> None:
     book = made(**AROUND, routing=root)
@@ -105,7 +105,7 @@ def test_any_routing_is_the_same_after_the_way_and_back(root: dict[str, Any]) ->
 
 
 @settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

@@ -1,6 +1,7 @@
 """The whole way through a running server: in at a sender's door, and there for all to see."""
 
 import json
+import os
 import time
 import urllib.error
 import urllib.request
@@ -19,15 +20,25 @@ intakes:
   am: {kind: alertmanager, title: Prometheus}
   webhook: {kind: webhook, title: Next door}
   grafana: {kind: grafana, title: Grafana, labels: {team: web}}
+  watcher:
+    kind: pagerduty
+    title: Watcher
+    token: env:ROUTING_KEY
+    severities: {warning: P1, critical: P0}
 """
+SEVERITIES = "\nseverities:\n  P0: {title: Down}\n"
+ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    os.environ["ROUTING_KEY"] = ROUTING_KEY
     folder = tmp_path_factory.mktemp("shop")
     folder.chmod(0o755)
     book = write_shop(folder)
     (book / "intakes.yaml").write_text(INTAKES)
+    file = next(one for one in book.glob("*.yaml") if "\nseverities:\n" in one.read_text())
+    file.write_text(file.read_text().replace("\nseverities:\n", SEVERITIES))
     server = start(book, data=folder / "data")
     try:
         yield server
@@ -41,7 +52,7 @@ def post(up: Up, door: str, about: Any) -> None:
         f"{up.url}/in/shop/{door}", body, {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
-        assert answer.status == 200
+        assert answer.status in {200, 202}
 
 
 def seen(up: Up) -> dict[str, dict[str, Any]]:
@@ -80,3 +91,22 @@ def test_from_a_browser_a_door_without_a_token_is_shut(up: Up) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request, timeout=30)
     assert refused.value.code == 401
+
+
+def test_an_alert_with_a_name_gets_worse_and_is_ended_by_the_name_alone(up: Up) -> None:
+    def event(action: str, **payload: str) -> None:
+        about = {"routing_key": ROUTING_KEY, "event_action": action, "dedup_key": "db/disk"}
+        more = {"payload": {"summary": "The disk fills.", "source": "db-1", **payload}}
+        post(up, "watcher/v2/enqueue", about | (more if payload else {}))
+
+    def severities() -> list[str]:
+        mine = [one for one in seen(up).values() if one["labels"].get("dedup_key") == "db/disk"]
+        return [one["labels"]["severity"] for one in mine]
+
+    event("trigger", severity="warning")
+    until(lambda: severities() == ["warning"])
+    event("trigger", severity="warning")
+    event("trigger", severity="critical")
+    until(lambda: severities() == ["critical"])
+    event("resolve")
+    until(lambda: severities() == [])

@@ -232,6 +232,22 @@ async def test_a_check_that_is_taken_out_forgets_what_was_reported(
         assert rows == []
 
 
+async def test_a_token_that_is_none_is_said_while_there_is_time(
+    sqlite_database: Database, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHORT", "short")
+    monkeypatch.setenv("SLASH", "a/token-with-a-slash")
+    checks = {name: {**BACKUP, "token": f"env:{name}"} for name in ("SHORT", "SLASH", "NONE")}
+    async with Watch(sqlite_database, now, book(checks)) as watch:
+        await watch.wind(minutes=1)
+    for name, told in (
+        ("SHORT", "no report is taken: The secret env:SHORT is no token"),
+        ("SLASH", "no report is taken: The secret env:SLASH is no token"),
+        ("NONE", "no report is taken: The secret env:NONE is not set."),
+    ):
+        assert told in (await status(sqlite_database, name))["message"]
+
+
 async def test_without_a_database_there_are_no_reports(looking: Looking) -> None:
     found = await looking.look(kind="heartbeat", expect="1d")
     assert (found.state, found.message) == ("nodata", "no reports are kept here")

@@ -309,6 +309,8 @@ async def test_a_socket_is_asked_by_its_path(looking: Looking, tmp_path: Path) -
     with servers._folder() as folder:
         path = folder / "redis.sock"
         with running("--unixsocket", str(path), "--unixsocketperm", "777"):
+            while not path.exists():  # it listens there last
+                await asyncio.sleep(0.01)
             seen = await looking.look(kind="redis", url=f"unix://{path}?db=2", metric="ping")
             assert seen.message == "answers PONG"
         gone = await looking.look()

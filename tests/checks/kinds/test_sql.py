@@ -297,7 +297,6 @@ async def test_a_server_that_hangs_costs_no_more_than_its_time(
     looking: Looking, postgres: Postgres, postgres_url: str
 ) -> None:
     async with serving(silent) as port:
-        began = time.monotonic()
         url = f"postgresql://127.0.0.1:{port}/shop"
         seen = await looking.look("1", kind="sql", url=url, query="SELECT 1", timeout="100ms")
         assert (seen.state, seen.message) == ("critical", "no answer within 100ms")
@@ -310,7 +309,7 @@ async def test_a_server_that_hangs_costs_no_more_than_its_time(
     finally:
         os.kill(pid, signal.SIGCONT)
     assert (seen.state, seen.message) == ("critical", "no answer within 1s")
-    assert time.monotonic() - began < 5
+    assert seen.latency_ms < 4000
     await asyncio.to_thread(_gone, postgres_url, pid)
 
 
@@ -441,6 +440,7 @@ async def test_an_sqlite_file_is_read_and_nothing_else(
         "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
     )
     assert (await of(endless)).message == "the query took longer than a look may take"
+    assert "not authorized" in (await of("SELECT name FROM pragma_database_list")).message
     assert "readfile" in (await of("SELECT readfile('/etc/passwd')")).message
     assert "No such file" in (await of("SELECT 1", tmp_path / "none.db")).message
     assert not (tmp_path / "none.db").exists()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from opsbook.alerts.exchange import intervals, layout, matching
@@ -86,8 +85,8 @@ def _route(out: Out, route: Route, node: Node, around: Node | None, path: Path) 
         ("repeat_interval", node.repeat, around and around.repeat, route.repeat_interval),
     ):
         if said is not None or value != before:
-            shortest = timedelta(0) if name == "group_wait" else AT_ONCE
-            found[name] = format_duration(max(value, shortest))
+            may_be_zero = name == "group_wait"
+            found[name] = format_duration(value if value or may_be_zero else AT_ONCE)
     routes = [
         _route(out, inner, below, node, (*path, "routes", n))
         for n, (inner, below) in enumerate(zip(route.routes, node.nodes, strict=True))

@@ -176,7 +176,7 @@ class Dispatcher:
             log.error("a batch of alerts cannot be read", batch=row["id"], why=str(error))
             return 0
         for one in alerts:
-            name = fingerprint(book.id, one.labels)
+            name = fingerprint(book.id, forms.told_apart_by(row["source"], one))
             known = memory.alerts.get(name)
             before = known.ends_at if known is not None else None
             got = receiving.worked_in(book, row["source"], one, row["at"], known, name)
@@ -343,7 +343,7 @@ def _repeat(memory: Memory, row: dict[str, Any]) -> None:
     for one in alerts:
         if book is None:
             return
-        known = memory.alerts.get(fingerprint(book.id, one.labels))
+        known = memory.alerts.get(fingerprint(book.id, forms.told_apart_by(row["source"], one)))
         if known is None or known.updated_at >= row["at"] or known.source == RULES:
             continue
         got = receiving.worked_in(book, row["source"], one, row["at"], known)

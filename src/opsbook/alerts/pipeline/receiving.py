@@ -44,6 +44,8 @@ def worked_in(
     starts_at = _said(posted.startsAt) or ends_at or at
     if ends_at is None:
         ends_at, timed_out = at + intake.resolve_after, True
+    if posted.key and known is not None and ends_at <= at:
+        posted = _in_its_words(known, posted)
     if known is not None and (ends_at <= at) == known.over(at) and not known.over(at):
         same = known.annotations == posted.annotations and known.link == posted.generatorURL
         if same:
@@ -60,6 +62,13 @@ def worked_in(
         return Received(effect, young)
     young.id, young.received = known.id, known.received + 1
     return Received("ends" if young.over(at) else "changes", young)
+
+
+def _in_its_words(known: Alert, end: Posted) -> Posted:
+    """An end under a sender's own name: often it says nothing else, so what was said stays true."""
+    annotations = {**known.annotations, **end.annotations}
+    link = end.generatorURL or known.link
+    return Posted(known.labels, annotations, end.startsAt, end.endsAt, link, end.key)
 
 
 def _said(at: datetime | None) -> datetime | None:

@@ -36,6 +36,8 @@ Result = TypeVar("Result")
 
 ITS_SHARE: Final = 0.8
 """How much of the look's time a statement gets, so that the server can still say it gave up."""
+BREAKS_WITHIN_S: Final = 5
+"""How long the driver may take to see that its connection is gone; it takes no time."""
 FULL: Final = frozenset({"53300"})
 GOING: Final = frozenset({"57P01", "57P02", "57P03", "3D000"})
 """What a server says that is there and serves nobody: shutting down, starting, no such database."""
@@ -148,7 +150,7 @@ async def _unless_cut_off(
     except asyncio.CancelledError:
         with socket.socket(fileno=os.dup(connection.fileno())) as its, contextlib.suppress(OSError):
             its.shutdown(socket.SHUT_RDWR)
-        await asyncio.wait([task], timeout=1)
+        await asyncio.wait([task], timeout=BREAKS_WITHIN_S)
         task.cancel()
         if task.done() and not task.cancelled():
             task.exception()  # seen: the connection broke because we broke it

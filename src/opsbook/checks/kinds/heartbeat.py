@@ -28,7 +28,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from opsbook.base.database import Transaction
+from opsbook.base.database import DatabaseAway, Transaction
 from opsbook.base.quantities import QuantityError, format_duration, parse_duration
 from opsbook.book.fields import Argument, Duration, Part
 from opsbook.book.sections.intakes import SecretText
@@ -70,7 +70,15 @@ Period = Annotated[
     timedelta,
     BeforeValidator(_period),
     PlainSerializer(_told_period),
-    WithJsonSchema({"type": "string"}),
+    WithJsonSchema(
+        {
+            "title": "period",
+            "type": "string",
+            "pattern": r"^\s*(([Ee][Vv][Ee][Rr][Yy]|매)\s+)?\d",
+            "description": "How often: a number and a unit, with every before it or without.",
+            "examples": ["every 1d", "every 15m"],
+        }
+    ),
 ]
 
 
@@ -138,14 +146,29 @@ async def observe(spec: HeartbeatCheck, context: Context) -> Reading:
         job = pings.standing(pings.standing_rows(tx, book_id, check_id))
         return job, status["at"] if status else None
 
-    job, looked = await lent.database.read(read)
-    if job.watched is None:
-        await lent.database.write(lambda tx: pings.watch(tx, context.now, book_id, check_id))
-        job = replace(job, watched=context.now)
+    try:
+        job, looked = await lent.database.read(read)
+        if job.watched is None:
+            await lent.database.write(lambda tx: pings.watch(tx, context.now, book_id, check_id))
+            job = replace(job, watched=context.now)
+    except DatabaseAway as error:
+        raise CannotLook(error.message) from None
     if "away" not in context.memory:
         gone = looked is not None and context.now - looked > AWAY
         context.memory["away"] = (looked, context.now) if gone else None
-    return judged(Expected(spec, schedule, zone), job, context.now, context.memory["away"])
+    reading = judged(Expected(spec, schedule, zone), job, context.now, context.memory["away"])
+    deaf = await context.blocking(lambda: _deaf(spec))
+    return replace(reading, message=f"{reading.message}; {deaf}") if deaf else reading
+
+
+def _deaf(spec: HeartbeatCheck) -> str:
+    """Why no report can reach it, if none can; an empty text otherwise."""
+    try:
+        if spec.token is not None:
+            pings.token(spec.token)
+    except pings.NoToken as error:
+        return f"no report is taken: {error}"
+    return ""
 
 
 def judged(
