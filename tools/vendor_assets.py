@@ -29,6 +29,9 @@ FILES = [
     ("idiomorph", "dist/idiomorph.min.js", "idiomorph.js"),
     ("idiomorph", "LICENSE", "idiomorph.LICENSE"),
     ("lucide-static", "LICENSE", "lucide.LICENSE"),
+    ("uplot", "dist/uPlot.iife.min.js", "uplot.js"),
+    ("uplot", "dist/uPlot.min.css", "uplot.css"),
+    ("uplot", "LICENSE", "uplot.LICENSE"),
 ]
 PACKAGES = sorted({package for package, _, _ in FILES})
 # What each icon is called in a template, and what Lucide calls it.
@@ -36,6 +39,7 @@ ICONS = {
     "today": "sun",
     "inbox": "inbox",
     "incidents": "siren",
+    "alerts": "bell",
     "runs": "play",
     "checks": "activity",
     "book": "book-open",

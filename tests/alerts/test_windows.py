@@ -235,7 +235,7 @@ def test_what_nobody_asks_for_any_more_is_let_go_of() -> None:
 
 
 def test_windows_are_read_once_and_not_again_with_every_look() -> None:
-    fill(stored([Look(30.0 * n, 1.0) for n in range(200)]))
+    fill(stored([Look(30.0 * n, 1.0) for n in range(100)]))
     asked: list[str] = []
 
     @sa.event.listens_for(engine(), "before_cursor_execute")

@@ -99,10 +99,17 @@ def looks(
     return [(row.at, row.value, row.unit) for row in found]
 
 
+_HOURS = sa.select(rollup).where(
+    rollup.c.book == sa.bindparam("book"),
+    rollup.c.check_id == sa.bindparam("check_id"),
+    rollup.c.span_s == HOUR,
+    rollup.c.start.in_(sa.bindparam("starts", expanding=True)),
+)
+
+
 def hours(
     tx: Transaction, book: str, check_id: str, starts: Iterable[datetime]
 ) -> dict[datetime, dict[str, Any]]:
     """Return what a check's looks came to in each of these hours, by the hour's start."""
-    mine = (rollup.c.book == book) & (rollup.c.check_id == check_id) & (rollup.c.span_s == HOUR)
-    query = sa.select(rollup).where(mine, rollup.c.start.in_(list(starts)))
-    return {row["start"]: row for row in tx.rows(query)}
+    values = {"book": book, "check_id": check_id, "starts": list(starts)}
+    return {row["start"]: dict(row) for row in tx.execute(_HOURS, values).mappings()}

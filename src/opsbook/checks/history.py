@@ -79,13 +79,12 @@ def history(
 
 def _oldest(tx: Transaction, mine: tuple[str, str]) -> int | None:
     """Return when the oldest rollup of five minutes begins."""
-    query = sa.select(sa.func.min(sa.type_coerce(rollup.c.start, sa.BigInteger)))
-    found: int | None = tx.scalar(query.where(*_of(rollup, mine), rollup.c.span_s == FIVE_MINUTES))
+    found: int | None = tx.execute(_OLDEST, _given(mine, FIVE_MINUTES)).scalar()
     return found
 
 
-def _of(of: sa.Table, mine: tuple[str, str]) -> tuple[sa.ColumnElement[bool], ...]:
-    return of.c.book == mine[0], of.c.check_id == mine[1]
+def _given(mine: tuple[str, str], span_s: int, **more: int) -> dict[str, Any]:
+    return {"book": mine[0], "check": mine[1], "span": span_s, **more}
 
 
 def _coarse(step: int, span_s: int) -> int:
@@ -105,24 +104,11 @@ def _rollups(
     if first >= last:
         return []
     step = _coarse(step, span_s)
-    start = sa.type_coerce(rollup.c.start, sa.BigInteger)
-    count = sa.func.sum(rollup.c.count)
-    query = (
-        sa.select(
-            (start // step).label("stretch"),
-            count,
-            *(sa.func.sum(rollup.c[state]) for state in STATES),
-            sa.func.min(rollup.c.least),
-            sa.func.max(rollup.c.most),
-            sa.func.sum(rollup.c.mean * rollup.c.count) / sa.func.nullif(count, 0),
-            sa.func.max(rollup.c.p95),
-        )
-        .where(*_of(rollup, mine), rollup.c.span_s == span_s, start >= first, start < last)
-        .group_by("stretch")
-    )
-    newest = sa.select(rollup.c.unit).where(*_of(rollup, mine), rollup.c.span_s == span_s)
-    unit = tx.scalar(newest.order_by(rollup.c.start.desc()).limit(1)) or ""
-    rows: list[Any] = list(tx.execute(query))
+    given = _given(mine, span_s, first=first, last=last - 1, step=step)
+    rows: list[Any] = list(tx.execute(_TOGETHER, given))
+    if not rows:
+        return []
+    unit = tx.execute(_UNIT, _given(mine, span_s)).scalar() or ""
     return [((step, row[0]), _rollup(row, max(first, row[0] * step), unit)) for row in rows]
 
 
@@ -141,10 +127,8 @@ def _looks(tx: Transaction, mine: tuple[str, str], first: int, last: int, step: 
         step = _coarse(step, HOUR)
     elif step > FIVE_MINUTES * SECOND:
         step = _coarse(step, FIVE_MINUTES)
-    at = sa.type_coerce(observation.c.at, sa.BigInteger)
-    columns = (at, observation.c.state, observation.c.value, observation.c.unit)
-    query = sa.select(*columns).where(*_of(observation, mine), at >= first, at <= last)
-    rows: list[Any] = list(tx.execute(query.order_by(observation.c.at, observation.c.id)))
+    given = {"book": mine[0], "check": mine[1], "first": first, "last": last}
+    rows: list[Any] = list(tx.execute(_LOOKS, given))
     return [
         ((step, stretch), of(looks[0].at, looks))
         for stretch, some in groupby(rows, lambda row: row[0] // step)
@@ -156,3 +140,40 @@ def _point(one: Rollup) -> Point:
     states = {state: getattr(one, state) for state in STATES}
     at = EPOCH + MICRO * one.start
     return Point(at, one.count, one.least, one.mean, one.p95, one.most, states, one.unit)
+
+
+_FIRST = sa.bindparam("first", type_=sa.BigInteger)
+_LAST = sa.bindparam("last", type_=sa.BigInteger)
+_START = sa.type_coerce(rollup.c.start, sa.BigInteger)
+_COUNT = sa.func.sum(rollup.c.count)
+_MINE = (
+    (rollup.c.book == sa.bindparam("book"))
+    & (rollup.c.check_id == sa.bindparam("check"))
+    & (rollup.c.span_s == sa.bindparam("span"))
+)
+_OLDEST = sa.select(sa.func.min(_START)).where(_MINE)
+_UNIT = sa.select(rollup.c.unit).where(_MINE).order_by(rollup.c.start.desc()).limit(1)
+_TOGETHER = (
+    sa.select(
+        (_START // sa.bindparam("step", type_=sa.BigInteger)).label("stretch"),
+        _COUNT,
+        *(sa.func.sum(rollup.c[state]) for state in STATES),
+        sa.func.min(rollup.c.least),
+        sa.func.max(rollup.c.most),
+        sa.func.sum(rollup.c.mean * rollup.c.count) / sa.func.nullif(_COUNT, 0),
+        sa.func.max(rollup.c.p95),
+    )
+    .where(_MINE, _START.between(_FIRST, _LAST))
+    .group_by("stretch")
+)
+_AT = sa.type_coerce(observation.c.at, sa.BigInteger)
+_LOOKS = (
+    sa.select(_AT, observation.c.state, observation.c.value, observation.c.unit)
+    .where(
+        observation.c.book == sa.bindparam("book"),
+        observation.c.check_id == sa.bindparam("check"),
+        _AT.between(_FIRST, _LAST),
+    )
+    .order_by(observation.c.at, observation.c.id)
+)
+"""Built once: to build a statement costs as much as to run it."""

@@ -22,7 +22,6 @@ from opsbook.book import facts
 from opsbook.checks.fields import complaint
 
 Step = str | int
-_LONGEST_SHOWN: Final = 60
 _STEP: Final = re.compile(
     r"""\.?(?P<name>[^\s.\[\]"'$][^.\[\]"']*)|\[(?P<at>-?\d{1,9})\]|\["(?P<quoted>(?:[^"\\]|\\.)*)"\]"""
 )
@@ -100,14 +99,13 @@ def meets(value: Any, expected: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """A value of a stranger, short enough to be told."""
+    """A value as it can be told; what has parts is not told with them."""
     if isinstance(value, (dict, list)):
         return "a list" if isinstance(value, list) else "an object"
     try:
-        text = json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False)
     except (ValueError, TypeError):  # a number with more digits than Python writes
         return "a very long number"
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
 
 
 def wanted(expected: Any) -> str:

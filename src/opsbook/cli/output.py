@@ -24,9 +24,9 @@ from opsbook.cli import words
 GLYPHS = {
     "ok": "●", "succeeded": "●", "resolved": "●", "approved": "●",
     "warning": "▲", "interrupted": "▲", "retry": "▲", "timeout": "■", "killed": "■",
-    "critical": "■", "failed": "■", "open": "■", "rejected": "■",
+    "critical": "■", "failed": "■", "open": "■", "rejected": "■", "firing": "■",
     "nodata": "◇",
-    "cancelled": "‖", "skipped": "‖", "paused": "‖",
+    "cancelled": "‖", "skipped": "‖", "paused": "‖", "silenced": "‖", "active": "‖", "expired": "●",
     "running": "◐", "intended": "◐", "acknowledged": "◐", "sending": "◐", "sent": "●",
     "waiting": "⏳", "queued": "○", "pending": "○", "new": "○",
 }  # fmt: skip

@@ -19,6 +19,8 @@ ROOT = {
     "run": "Start a runbook and follow it.",
     "runs": "List, follow and answer runs.",
     "checks": "Show what the checks see.",
+    "alerts": "List alerts.",
+    "silence": "Keep alerts quiet for a while.",
     "incidents": "List and answer incidents.",
     "routes": "Say where an alert would go.",
     "export": "Write a book's alerting for Prometheus, Alertmanager and Grafana.",
@@ -42,6 +44,11 @@ RUNS = {
     "takeover": "Look after a run from now on.",
     "comment": "Write something about a run into its story.",
     "attach": "Attach a file to a manual step.",
+}
+SILENCE = {
+    "list": "List silences that hold or will.",
+    "add": "Keep alerts with these labels quiet.",
+    "expire": "End a silence now.",
 }
 INCIDENTS = {
     "list": "List incidents that are not resolved.",
@@ -95,6 +102,17 @@ DRY_RUN = "Start nothing; show exactly what would happen. Exits with 1 if it mus
 FOLLOW_LOGS = "Go on until the run has ended."
 ONE_STEP = "Only this step."
 STATE = "Only runs in this state; may be repeated."
+ALL_ALERTS = "Also those that are over."
+ALL_SILENCES = "Also those of the last week that are over."
+SILENCE_LENGTH = "For how long, such as 30m, 2h or 3d."
+SILENCE_COMMENT = "Why; whoever misses the alert will read it."
+SILENCE_SCHEDULE = 'Only at these times, such as "every Sunday 02:00"; needs --each.'
+SILENCE_EACH = "For how long each time, with --schedule."
+SILENCED = "{glyph} Silenced until {until}: {matchers}  {faint}"
+UNSILENCED = "{glyph} The silence {id} is over."
+NO_ALERTS = "No alert fires."
+NO_ALERTS_EVER = "No alert so far."
+NO_SILENCES = "Nothing is silenced."
 ALL_INCIDENTS = "Also those that are resolved."
 THREAD = "Only one story, such as incident:12 or run:5."
 AFTER = "Only those newer than this id."

@@ -196,7 +196,7 @@ def _rules(speech: Speech, book: Book, check: Check) -> list[dict[str, Any]]:
             continue
         says = speech.say(
             "%(severity)s when %(when)s for %(hold)s",
-            severity=rule.severity, when=words.condition(speech, rule.when),
+            severity=rule.severity, when=words.condition(speech, rule.when, rule.traffic),
             hold=words.length(speech, rule.for_),
         )  # fmt: skip
         found.append(

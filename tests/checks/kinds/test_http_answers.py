@@ -136,6 +136,15 @@ async def test_a_charset_nobody_means_is_not_followed(looking: Looking, charset:
     assert time.process_time() - began < 3
 
 
+async def test_half_characters_are_not_stumbled_over(looking: Looking) -> None:
+    raw = page(b"+2AA- x", "Content-Type: text/plain; charset=utf-7")
+    assert (await told(looking, raw, matches=r" x$"))[0] == "ok"
+    raw = page(b'{"a": "\\ud800"}')
+    state, message = await told(looking, raw, json={"a": "b"})
+    assert (state, message.startswith("200 OK; ")) == ("critical", True)
+    message.encode()
+
+
 # ---- servers in trouble -------------------------------------------------------------------------
 
 

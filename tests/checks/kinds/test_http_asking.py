@@ -139,6 +139,32 @@ async def test_secrets_are_looked_up_sent_and_never_shown(
         assert "hunter22" not in one.message
 
 
+async def test_a_secret_that_comes_back_is_hidden_before_it_is_cut_short(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "hunter22-" + "abcdefghij" * 9
+    monkeypatch.setenv("PROBE_TOKEN", secret)
+    body = f'{{"who": "it is {secret}"}}'
+
+    def tell_tale(status: str) -> Respond:
+        head = f"HTTP/1.1 {status}\r\nX-Who: {secret}\r\nContent-Length: {len(body)}\r\n\r\n"
+        return lambda target: (head + body).encode()
+
+    for n, status in enumerate((f"200 {'-' * 60}{secret}", f"500 {'-' * 60}{secret}")):
+        async with Heard(tell_tale(status)).serve() as url:
+            seen = await looking.look(
+                f"n{n}",
+                kind="http",
+                url=url,
+                headers={"X-Key": "env:PROBE_TOKEN"},
+                json={"who": "me"},
+                response_headers={"X-Who": "me"},
+            )
+        assert seen.state == "critical"
+        assert "hunter22" not in seen.message
+        assert "abcdef" not in seen.message
+
+
 async def test_a_user_and_a_password_are_basic_authentication(
     looking: Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:

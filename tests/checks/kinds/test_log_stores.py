@@ -108,9 +108,8 @@ async def test_secret_headers_are_resolved_at_the_look_and_sent(
     sent = kept.asked[0].headers
     assert sent["Authorization"] == TOKEN
     assert (sent["X-Scope-OrgID"], sent["X-Plain"]) == ("shop", "as it is")
-    assert list(references.of_book(book({"it": check}))) == [
-        "env:LOGS_TOKEN", f"file:{tmp_path}/tenant",
-    ]  # fmt: skip
+    known = ["env:LOGS_TOKEN", f"file:{tmp_path}/tenant"]
+    assert list(references.of_book(book({"it": check}))) == known
     monkeypatch.delenv("LOGS_TOKEN")
     seen = await looking.look()
     assert seen.state == "nodata"

@@ -34,6 +34,7 @@ from opsbook.checks.trust import Trust, trusting
 
 MOST_BODY = 1024 * 1024
 MOST_REDIRECTS = 5
+_LONGEST_SHOWN = 60
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WHO_ASKS = frozenset({"authorization", "cookie", "proxy-authorization", "host"})
 _ODD_CHARSETS = frozenset({"idna", "punycode", "raw_unicode_escape", "unicode_escape"})
@@ -175,12 +176,19 @@ async def _asked(
     if hops and _target(url, answer) is not None:
         told = f"{asking.where} redirects more than {spec.followed} times"
         return Reading(took, "ms", told, "critical")
-    return judged(spec, answer, url, hops, took)
+    return judged(spec, answer, url, hops, took, frozenset(found.values()))
 
 
-def judged(spec: Http, answer: Answer, url: URL, hops: int, took: float) -> Reading:
-    """Say what is wrong with an answer, all of it; behind a wrong status nothing else counts."""
-    said = _said(answer, url)
+def judged(
+    spec: Http, answer: Answer, url: URL, hops: int, took: float,
+    hidden: frozenset[str] = frozenset(),
+) -> Reading:  # fmt: skip
+    """Say what is wrong with an answer, all of it; behind a wrong status nothing else counts.
+
+    What is `hidden` is taken out of a stranger's words before they are cut short, since half a
+    secret is not recognised any more.
+    """
+    said = _said(answer, hidden)
     if hops:
         said += f" at {_without_secrets(url)} after {hops} redirect{'' if hops == 1 else 's'}"
     status = answer.status
@@ -188,10 +196,10 @@ def judged(spec: Http, answer: Answer, url: URL, hops: int, took: float) -> Read
         wanted = ", ".join(map(str, spec.status)) or "200 to 299"
         told = f"{said}; expected {wanted}"
         return Reading(*_time(spec, took), told, "critical")
-    wrong = [*_of_address(spec, url), *_of_headers(spec, answer), *_of_body(spec, answer)]
+    wrong = [*_of_address(spec, url), *_of_headers(spec, answer, hidden), *_of_body(spec, answer)]
     measured: tuple[float | None, str] = took, "ms"
     if spec.json_ or spec.value is not None:
-        more, value = _of_json(spec, answer)
+        more, value = _of_json(spec, answer, hidden)
         wrong += more
         if spec.value is not None:
             measured = value, ""
@@ -214,14 +222,15 @@ def _of_address(spec: Http, url: URL) -> list[str]:
     return [f"the redirects should end at {_without_secrets(wanted)}"]
 
 
-def _of_headers(spec: Http, answer: Answer) -> list[str]:
+def _of_headers(spec: Http, answer: Answer, hidden: frozenset[str]) -> list[str]:
     wrong = []
     for name, pattern in spec.response_headers.items():
         values = [value for found, value in answer.headers if found == name.lower()]
         if not values:
             wrong.append(f"there is no header {name}")
         elif not any(_matches_whole(pattern, value) for value in values):
-            wrong.append(f"the header {name} is {values[0][:80]!r}, not {pattern[:80]!r}")
+            shown = _hide(values[0], hidden)[:80]
+            wrong.append(f"the header {name} is {shown!r}, not {pattern[:80]!r}")
     return wrong
 
 
@@ -236,12 +245,12 @@ def _of_body(spec: Http, answer: Answer) -> list[str]:
     text = _decoded(answer)
     wrong = [f"{where} does not contain {one[:80]!r}" for one in spec.contains if one not in text]
     wrong += [f"{where} contains {one[:80]!r}" for one in spec.lacks if one in text]
-    if spec.matches and patterns.compiled(spec.matches).search(text.encode()) is None:
+    if spec.matches and patterns.compiled(spec.matches).search(_encoded(text)) is None:
         wrong.append(f"{where} does not match {spec.matches[:80]!r}")
     return wrong
 
 
-def _of_json(spec: Http, answer: Answer) -> tuple[list[str], float | None]:
+def _of_json(spec: Http, answer: Answer, hidden: frozenset[str]) -> tuple[list[str], float | None]:
     """What is wrong in the JSON, and the check's value if it is there."""
     if not answer.whole:
         return ["the body is longer than 1 MiB, too long for its JSON to be read"], None
@@ -257,7 +266,8 @@ def _of_json(spec: Http, answer: Answer) -> tuple[list[str], float | None]:
             wrong.append(f"the body has no {path}")
             continue
         if not jsonpath.meets(seen, expected):
-            wrong.append(f"{path} is {jsonpath.shown(seen)}; expected {jsonpath.wanted(expected)}")
+            told = _hide(jsonpath.shown(seen), hidden)
+            wrong.append(f"{path} is {_short(told)}; expected {jsonpath.wanted(expected)}")
     value = None
     if spec.value is not None:
         path = spec.value.partition(":")[2]
@@ -265,7 +275,8 @@ def _of_json(spec: Http, answer: Answer) -> tuple[list[str], float | None]:
             seen = jsonpath.at(whole, path)
             value = jsonpath.number(seen)
             if value is None:
-                wrong.append(f"{path} is {jsonpath.shown(seen)}, which is no number")
+                told = _short(_hide(jsonpath.shown(seen), hidden))
+                wrong.append(f"{path} is {told}, which is no number")
         except jsonpath.NotThere:
             wrong.append(f"the body has no {path}")
     return wrong, value
@@ -362,8 +373,21 @@ def _decoded(answer: Answer) -> str:
         return answer.body.decode("utf-8", "replace")
 
 
-def _said(answer: Answer, url: URL) -> str:
-    said = f"{answer.status} {answer.reason[:100]}".rstrip()
+def _encoded(text: str) -> bytes:
+    """In UTF-8, whatever a charset has made of the body."""
+    return text.encode("utf-8", "replace")
+
+
+def _hide(text: str, hidden: frozenset[str]) -> str:
+    return secrets.mask(text, hidden) if hidden else text
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
+
+
+def _said(answer: Answer, hidden: frozenset[str]) -> str:
+    said = f"{answer.status} {_hide(answer.reason, hidden)[:100]}".rstrip()
     target = answer.header("location")
     if target and 300 <= answer.status <= 399:
         try:

@@ -153,6 +153,46 @@ class AlertOut(Shape):
     resolved_at: Time | None
 
 
+class AlertDetail(AlertOut):
+    """An alert with its labels. ``source`` is an intake, or ``rules`` for the book's own rules."""
+
+    source: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    link: str
+    received: int
+    silenced_by: list[str]
+    url: str
+
+
+class Alerts(Shape):
+    """Alerts. ``next`` goes into ``before`` for the page after this one."""
+
+    alerts: list[AlertDetail]
+    next: int | None
+
+
+class SilenceOut(Shape):
+    """A silence. One that recurs has a ``schedule``, and lasts ``each`` seconds each time."""
+
+    id: str
+    book: str
+    state: str
+    matchers: list[str]
+    starts_at: Time
+    ends_at: Time
+    created_by: str
+    comment: str
+    schedule: str
+    each: int
+
+
+class Silences(Shape):
+    """Silences, those that end first in front."""
+
+    silences: list[SilenceOut]
+
+
 class PageOut(Shape):
     """Who was told, by which channel, and with what result."""
 
@@ -489,6 +529,17 @@ class Note(Asked):
     """A person's words for the timeline."""
 
     note: str = Field(default="", max_length=LONGEST_NOTE)
+
+
+class NewSilence(Asked):
+    """Which alerts to keep quiet, for how long (``2h``) and why; ``schedule`` makes it recur."""
+
+    book: str | None = Field(default=None, max_length=64)
+    matchers: list[str] = Field(min_length=1, max_length=100)
+    length: str = Field(max_length=40)
+    comment: str = Field(min_length=1, max_length=2_000)
+    schedule: str = Field(default="", max_length=200)
+    each: str = Field(default="", max_length=40)
 
 
 class Problem(Shape):

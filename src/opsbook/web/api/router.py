@@ -13,6 +13,7 @@ from starlette.routing import Match
 from opsbook import __version__
 from opsbook.web.api import (
     accounts,
+    alerts,
     answers,
     audit,
     books,
@@ -32,8 +33,8 @@ from opsbook.web.api.models import Problem
 from opsbook.web.api.wired import KEY, Wired
 
 NOUNS = (
-    books, plans, drafts, checks, incidents, runs, dry, answers, steering, follow, webhooks, audit,
-    accounts,
+    books, plans, drafts, checks, alerts, incidents, runs, dry, answers, steering, follow, webhooks,
+    audit, accounts,
 )  # fmt: skip
 OPEN = frozenset({"/version"})
 """What needs no token."""
