@@ -46,6 +46,7 @@ from opsbook.routines import Routines
 from opsbook.runs import STEP_KINDS, Engine, Reminding, Telling
 from opsbook.runs.hooks import Hooks
 from opsbook.runs.known import Known
+from opsbook.runs.programs import Programs
 from opsbook.runs.supervisor import Spawner
 from opsbook.settings import Settings
 from opsbook.web.api import KEEP_ANSWERS, forget_answers
@@ -176,6 +177,7 @@ class App:
         stack.push_async_callback(self.deliveries.stop)
         await self.engine.start(self.clock.now())
         stack.push_async_callback(self.engine.stop)
+        stack.push_async_callback(self.programs.stop)
         await self.scheduler.start()
         stack.push_async_callback(self.scheduler.stop)
         self.loops.start()
@@ -194,7 +196,11 @@ class App:
         facts = Facts(data=str(self.places.data), url=self.url, host=host, port=port)
         database, library, loops = self.database, self.library, self.loops
         known = self.known
-        self.scheduler = Scheduler(database, library, loops, self.clock, facts)
+        self.programs = Programs(self.spawner, self.places, known)
+        self.scheduler = Scheduler(
+            database, library, loops, self.clock, facts, at_most=self.settings.looks,
+            programs=self.programs,
+        )  # fmt: skip
         self.rules = Rules(database, library)
         self.dispatcher = Dispatcher(database, library, self.url)
         self.doors = Doors(database, library, self.clock)

@@ -22,6 +22,8 @@ STEP_USER = "nobody"
 FETCH_EVERY = timedelta(minutes=1)
 LOOK_EVERY = timedelta(seconds=1)
 SHORTEST_FETCH = timedelta(seconds=5)
+LOOKS = 32
+MOST_LOOKS = 1024
 REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*::?//|[A-Za-z]+::|[\w.-]+@[\w.-]+:")
 LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|::1|localhost", re.IGNORECASE)
 
@@ -35,8 +37,9 @@ class Settings:
     """One server's settings. Port 0 takes any free one; ``database`` None is a file in ``data``.
 
     A book is a folder, or the address of a git remote as a text. Folders are looked at every
-    ``look_every``, remotes fetched every ``fetch_every``. ``step_user`` counts only for a server
-    that runs as root: anybody else cannot become another.
+    ``look_every``, remotes fetched every ``fetch_every``. ``looks`` is how many checks are looked
+    at at once. ``step_user`` counts only for a server that runs as root: anybody else cannot become
+    another.
     """
 
     books: tuple[Path | str, ...]
@@ -45,6 +48,7 @@ class Settings:
     database: str | None = None
     step_user: str = STEP_USER
     fetch_every: timedelta = FETCH_EVERY
+    looks: int = LOOKS
     look_every: timedelta = LOOK_EVERY
 
     @classmethod
@@ -59,7 +63,8 @@ class Settings:
     ) -> Settings:
         """Take what was given, else ``OPSBOOK_DATA``, ``OPSBOOK_LISTEN``, ``OPSBOOK_DATABASE``.
 
-        ``OPSBOOK_FETCH_EVERY`` (``1m``) is how often git remotes are fetched. An empty variable
+        ``OPSBOOK_FETCH_EVERY`` (``1m``) is how often git remotes are fetched, ``OPSBOOK_LOOKS``
+        (``32``) how many checks are looked at at once. An empty variable
         counts as unset, since that is how a Makefile or a unit file passes on what it was not told.
 
         Raises:
@@ -90,6 +95,9 @@ class Settings:
                     raise ValueError(f"{text!r} is shorter than 5s")
             except ValueError as error:
                 faults.append(f"OPSBOOK_FETCH_EVERY: {error}")
+        looks = environ.get("OPSBOOK_LOOKS") or str(LOOKS)
+        if not re.fullmatch("[0-9]{1,4}", looks) or not 1 <= int(looks) <= MOST_LOOKS:
+            faults.append(f"OPSBOOK_LOOKS: {looks!r} is no number from 1 to {MOST_LOOKS}")
         if faults:
             raise InvalidSetting(
                 "\n".join(faults), remedy="See `opsbook up --help` for the form of each."
@@ -97,6 +105,7 @@ class Settings:
         return cls(
             books=tuple(one_book(book) for book in books),
             fetch_every=fetch_every,
+            looks=int(looks),
             data=data_folder(data, environ),
             listen=parsed,
             database=url,

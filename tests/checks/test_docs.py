@@ -4,11 +4,13 @@ import re
 from datetime import datetime
 from pathlib import Path
 
+import pytest
 import yaml
 
 from opsbook.book import Vocabulary, load, read_folder
 from opsbook.checks import KINDS
 from opsbook.checks.plan import Plan
+from opsbook.settings import InvalidSetting, Settings
 from tests.checks.making import FACTS, book
 
 ROOT = Path(__file__).parents[2]
@@ -37,3 +39,15 @@ def test_the_starter_books_checks_can_be_filled_in(now: datetime) -> None:
     plan.renew([starter], now)
     assert len(plan.planned) == len(starter.checks) > 0
     assert {planned.fault for planned in plan.planned.values()} == {""}
+
+
+def test_the_setting_of_the_reference_is_read() -> None:
+    found = re.search(r"(\d+) looks \(`OPSBOOK_LOOKS`, up to (\d+)\)", REFERENCE)
+    assert found is not None
+    usual, most = found.groups()
+    assert Settings.from_env(["x"], environ={"HOME": "/tmp"}).looks == int(usual)
+    given = {"OPSBOOK_LOOKS": most, "HOME": "/tmp"}
+    assert Settings.from_env(["x"], environ=given).looks == int(most)
+    for wrong in ("0", str(int(most) + 1), "-1", "many", "1e2", "٣"):
+        with pytest.raises(InvalidSetting, match="OPSBOOK_LOOKS"):
+            Settings.from_env(["x"], environ={**given, "OPSBOOK_LOOKS": wrong})

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opsbook.alerts.rules import CONSUMER
 from opsbook.base import events
 from opsbook.base.database import EPOCH, Database, Transaction
 from opsbook.book.library import Library
@@ -178,6 +179,10 @@ async def test_what_rules_have_not_seen_yet_is_not_taken_from_them(
     await keeping.tick(now)
     assert await left(database) == []
     assert [row["count"] for row in await rolled(database)] == [60, 60, 60, 60]
+
+
+def test_the_readers_that_are_waited_for_are_those_there_are() -> None:
+    assert READERS == (CONSUMER,)
 
 
 async def test_a_second_server_that_does_the_same_counts_nothing_twice(

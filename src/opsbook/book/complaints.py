@@ -161,12 +161,7 @@ def _sentence(
             return f"{name!r} is missing", f"add {name}: with a value"
         case "extra_forbidden":
             whose = whose if len(loc) == 1 else "this place"
-            here = getattr(_model_at(model, loc[:-1]), "also_called", {})
-            if name in here:
-                return f"{whose} has no key {name!r}", f"write {here[name]}: for it"
-            return f"{whose} has no key {name!r}", suggestion(
-                name, _allowed(model, loc, also), what="keys that may stand here"
-            )
+            return f"{whose} has no key {name!r}", _other_key(name, model, loc, also)
         case "literal_error" | "enum":
             words = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
             return f"{_shown(value)} is not accepted", suggestion(
@@ -200,6 +195,14 @@ def _sentence(
     said = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message, _, remedy = said.partition("; ")
     return message[:1].lower() + message[1:] if message[:6] == "Input " else message, remedy
+
+
+def _other_key(name: str, model: type[BaseModel], loc: Path, also: Iterable[str]) -> str:
+    """What to write for a key that there is not: what others call ours, or the nearest."""
+    ours: Mapping[str, str] = getattr(_model_at(model, loc[:-1]), "also_called", {})
+    if name in ours:
+        return f"write {ours[name]}: for it"
+    return suggestion(name, _allowed(model, loc, also), what="keys that may stand here")
 
 
 def _shown(value: Any) -> str:

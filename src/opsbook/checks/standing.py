@@ -79,16 +79,6 @@ class Memory:
             found = self.graphs[book.id] = _Graph(book.revision, depends, involved)
         return found
 
-    def states(
-        self, tx: Transaction, key: tuple[str, str], looks: int, newest: datetime | None
-    ) -> deque[str]:
-        """Return the last states before a new one, from memory if that is up to date."""
-        past = self.past.get(key)
-        if past is None or past.at != newest or past.states.maxlen != looks:
-            some = store.last_states(tx, *key, looks) if newest is not None else []
-            past = self.past[key] = _Past(newest, deque(some, maxlen=looks))
-        return past.states
-
 
 def keep(
     tx: Transaction,

@@ -19,8 +19,7 @@ from markupsafe import Markup, escape
 from opsbook.base.quantities import Band, QuantityError, format_quantity
 
 SPARK: Final = (120, 28)
-CHART: Final = (720, 200)
-BAD: Final = frozenset({"warning", "critical", "nodata"})
+CHART: Final = (720, 220)
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,60 @@ class Limit:
     value: float
     tone: str
     label: str
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What the looks of one stretch come to; without a state nobody looked."""
+
+    at: datetime
+    least: float | None
+    mean: float | None
+    p95: float | None
+    most: float | None
+    state: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Area:
+    """A band: from `low` to `high` (open where there is none), in which tone, and how it reads."""
+
+    low: float | None
+    high: float | None
+    tone: str
+    label: str
+
+    @property
+    def ends(self) -> list[float]:
+        """The values it begins and ends at."""
+        return [end for end in (self.low, self.high) if end is not None]
+
+
+def areas(bands: Iterable[tuple[str, Band | None]], unit: str) -> list[Area]:
+    """Return the bands in the unit of the values; what cannot compare is left out.
+
+    One that means everything but a value has no side, and is drawn as the line of that value.
+    """
+    found = []
+    for tone, band in bands:
+        if band is None:
+            continue
+        with contextlib.suppress(QuantityError):
+            low: float | None = band.limit.in_unit(unit)
+            high = low
+            label = f"{band.op} {format_quantity(band.limit.value, band.limit.unit)}"
+            if band.upto is not None:
+                high = band.upto.in_unit(unit)
+                label = f"{label.partition(' ')[2]} – " + format_quantity(
+                    band.upto.value, band.upto.unit
+                )
+            elif band.op in {">", ">="}:
+                high = None
+            elif band.op in {"<", "<="}:
+                low = None
+            found.append(Area(low, high, tone, label))
+    return found
 
 
 def limits(bands: Iterable[tuple[str, Band | None]], unit: str) -> list[Limit]:
@@ -100,15 +153,21 @@ def spark(
 
 
 def chart(
-    points: Sequence[Point], lines: Sequence[Limit], since: datetime, until: datetime,
+    points: Sequence[Stretch], bands: Sequence[Area], since: datetime, until: datetime,
     unit: str, marks: Sequence[tuple[datetime, str]], label: str,
 ) -> Markup:  # fmt: skip
-    """Return the large picture: values, limits with their words, a scale, and times below."""
+    """Return the large picture of a check's past.
+
+    The mean and the p95 as lines, what lies between the least and the most as an area, the bands
+    with their words, and below the values a strip of the worst state of each stretch.
+    """
     if not points:
         return Markup("")
     width, height = CHART
-    frame = Frame((width, height - 20), since, until, _values(points, lines), pad=8)
-    parts: list[str] = []
+    seen = [v for one in points for v in (one.least, one.most) if v is not None]
+    ends = [end for band in bands for end in band.ends]
+    frame = Frame((width, height - 28), since, until, seen + ends, pad=8)
+    parts = [_area(frame, one) for one in bands]
     for share in (0.0, 0.5, 1.0):
         number = frame.low + (frame.high - frame.low) * share
         y = frame.y(number)
@@ -120,15 +179,67 @@ def chart(
         x = frame.x(at)
         if not 24 < x < width - 24:
             continue
-        parts.append(f'<line class="grid" x1="{x}" x2="{x}" y1="8" y2="{height - 28}"/>')
+        parts.append(f'<line class="grid" x1="{x}" x2="{x}" y1="8" y2="{height - 36}"/>')
         parts.append(f'<text class="scale mid" x="{x}" y="{height - 4}">{escape(said)}</text>')
-    for line in lines:
-        parts.append(_limit_line(frame, line))
-        y = frame.y(line.value)
+    for band in bands:
+        parts += [_limit_line(frame, Limit(end, band.tone, band.label)) for end in band.ends]
+        y = frame.y(band.ends[0])
         y = y - 4 if y > 20 else y + 12
-        parts.append(f'<text class="scale end" x="{width - 8}" y="{y}">{escape(line.label)}</text>')
-    parts += _paths(frame, points)
+        parts.append(f'<text class="scale end" x="{width - 8}" y="{y}">{escape(band.label)}</text>')
+    parts += _range(frame, points)
+    for name in ("p95", "mean"):
+        path = _path(frame, [(one.at, getattr(one, name)) for one in points])
+        parts += [f'<path class="line {name}" d="{path}"/>'] * bool(path)
+    parts += _strip(frame, points, until, height - 30)
     return _svg(CHART, "chart", label, parts)
+
+
+def _area(frame: Frame, band: Area) -> str:
+    top = frame.y(band.high) if band.high is not None else frame.pad
+    bottom = frame.y(band.low) if band.low is not None else frame.height - frame.pad
+    place = (
+        f'x="8" width="{frame.width - 16}" y="{top}" height="{max(0.0, round(bottom - top, 1))}"'
+    )
+    return f'<rect class="area {escape(band.tone)}" {place}/>'
+
+
+def _range(frame: Frame, points: Sequence[Stretch]) -> list[str]:
+    """One outline for each unbroken stretch: along the most, and back along the least."""
+    found = []
+    upper: list[str] = []
+    lower: list[str] = []
+    for one in [*points, None]:
+        if one is not None and one.least is not None and one.most is not None:
+            x = frame.x(one.at)
+            upper.append(f"{x} {frame.y(one.most)}")
+            lower.append(f"{x} {frame.y(one.least)}")
+            continue
+        if len(upper) > 1:
+            found.append(f'<path class="range" d="M{" L".join(upper + lower[::-1])} Z"/>')
+        upper, lower = [], []
+    return found
+
+
+def _strip(frame: Frame, points: Sequence[Stretch], until: datetime, y: float) -> list[str]:
+    """One bar for each time that a state went on; nothing where nobody looked."""
+    found = []
+    begun: Stretch | None = None
+    for one, end in [*((one, one.at) for one in points), (None, min(until, _after(points)))]:
+        if begun is not None and one is not None and one.state == begun.state:
+            continue
+        if begun is not None and begun.state:
+            x = frame.x(begun.at)
+            width = max(1.0, round(frame.x(end) - x, 1))
+            tone = escape(begun.state)
+            found.append(f'<rect class="bar {tone}" x="{x}" y="{y}" width="{width}" height="6"/>')
+        begun = one
+    return found
+
+
+def _after(points: Sequence[Stretch]) -> datetime:
+    """Return when the last stretch is over: as long as the one before it, as far as is known."""
+    last = points[-1].at
+    return last + (last - points[-2].at) if len(points) > 1 else last
 
 
 def _values(points: Sequence[Point], lines: Sequence[Limit]) -> list[float]:
@@ -143,24 +254,30 @@ def _limit_line(frame: Frame, line: Limit) -> str:
 
 
 def _paths(frame: Frame, points: Sequence[Point]) -> list[str]:
-    """One path per unbroken stretch; a stretch of one value is a short dash, not nothing."""
-    stretches: list[list[str]] = [[]]
-    for one in points:
-        if one.value is None:
-            stretches.append([])
-        else:
-            stretches[-1].append(f"{frame.x(one.at)} {frame.y(one.value)}")
-    told = [
-        f"M{' L'.join(stretch)}{' h1' if len(stretch) == 1 else ''}"
-        for stretch in stretches
-        if stretch
-    ]
+    """Return the line of a spark, and a dot for each look that brought no value."""
+    path = _path(frame, [(one.at, one.value) for one in points])
     gaps = [
         f'<circle class="dot nodata" cx="{frame.x(one.at)}" cy="{frame.height - 3}" r="1.5"/>'
         for one in points
         if one.value is None
     ]
-    return [f'<path class="line" d="{" ".join(told)}"/>'] * bool(told) + gaps
+    return [f'<path class="line" d="{path}"/>'] * bool(path) + gaps
+
+
+def _path(frame: Frame, values: Iterable[tuple[datetime, float | None]]) -> str:
+    """One line for each unbroken stretch; a stretch of one value is a short dash, not nothing."""
+    stretches: list[list[str]] = [[]]
+    for at, value in values:
+        if value is None:
+            stretches.append([])
+        else:
+            stretches[-1].append(f"{frame.x(at)} {frame.y(value)}")
+    told = [
+        f"M{' L'.join(stretch)}{' h1' if len(stretch) == 1 else ''}"
+        for stretch in stretches
+        if stretch
+    ]
+    return " ".join(told)
 
 
 def _svg(size: tuple[int, int], kind: str, label: str, parts: Sequence[str]) -> Markup:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter
+from markupsafe import Markup
 from starlette.responses import Response
 
 from opsbook.base.database import Transaction
@@ -15,19 +16,17 @@ from opsbook.base.errors import NotFound
 from opsbook.book import Book
 from opsbook.book.sections.checks import Check
 from opsbook.checks import store as checks
-from opsbook.web import charts, pages, readings, store, words
+from opsbook.checks import windows
+from opsbook.web import pages, past, readings, store, words
 from opsbook.web.i18n import N_, Speech
+from opsbook.web.numbers import Before
 from opsbook.web.visit import Visit
 from opsbook.web.who import Visitor
 
 router = APIRouter(include_in_schema=False)
 
-# How far back, in steps of, with marks every; and what it is called.
-SPANS: Final = {
-    "hour": (timedelta(hours=1), timedelta(seconds=20), timedelta(minutes=15), N_("last hour")),
-    "day": (timedelta(days=1), timedelta(minutes=6), timedelta(hours=6), N_("last day")),
-    "week": (timedelta(days=7), timedelta(hours=1), timedelta(days=1), N_("last week")),
-}
+CHANGES: Final = timedelta(days=1)
+"""How far back changes of state and looks are known one by one; see `checks.retention`."""
 
 
 @router.get("/checks")
@@ -48,13 +47,14 @@ async def listed(visit: Visitor) -> Response:
 
 def sentence(speech: Speech, rows: list[readings.Row]) -> str:
     """Say in one sentence how the checks are."""
-    bad = [one for one in rows if one.state not in {"ok", "new"}]
+    bad = [one for one in rows if one.state not in readings.QUIET]
+    paused = sum(one.state == "paused" for one in rows)
     new = sum(one.state == "new" for one in rows)
     if not rows:
         return speech.say("Nothing is watched yet.")
     if new == len(rows):
         return speech.say("The first looks are under way.")
-    if not bad and not new:
+    if not bad and not new and not paused:
         return speech.say_n("The one check is fine.", "All %(n)s checks are fine.", len(rows))
     counted = Counter(one.state for one in bad)
     told = []
@@ -68,49 +68,59 @@ def sentence(speech: Speech, rows: list[readings.Row]) -> str:
         told.append(
             speech.say_n("%(n)s was not looked at yet", "%(n)s were not looked at yet", new)
         )
-    fine = len(rows) - len(bad) - new
+    if paused:
+        told.append(speech.say_n("%(n)s is paused", "%(n)s are paused", paused))
+    fine = len(rows) - len(bad) - new - paused
     rest = speech.say_n("%(n)s is fine", "%(n)s are fine", fine)
     return f"{', '.join(told)}. {rest}."
 
 
 @router.get("/checks/{book_id}/{check_id}")
-async def detail(visit: Visitor, book_id: str, check_id: str, span: str = "hour") -> Response:
-    """Show one check: the line with its limits, its changes, its latest looks, its rules."""
+async def detail(
+    visit: Visitor, book_id: str, check_id: str, span: str = "hour", since: Before = None,
+    until: Before = None,
+) -> Response:  # fmt: skip
+    """Show one check: its past with its limits, its changes, its latest looks, its rules."""
     book, check = _find(visit, book_id, check_id, "checks:read")
-    length, step, mark, word = SPANS.get(span, SPANS["hour"])
-    since = visit.now - length
+    seen = past.asked(visit.now, span, since, until)
 
     def read(tx: Transaction) -> dict[str, Any]:
+        begin = max(seen.since, visit.now - CHANGES)
         return {
             "status": checks.status_of(tx, book.id, check.id),
-            "points": store.trends(tx, book.id, [check.id], since, step).get(check.id, []),
-            "changes": store.state_changes(tx, book.id, check.id, since),
+            "points": past.read(tx, book.id, check, seen),
+            "changes": [
+                one for one in store.state_changes(tx, book.id, check.id, begin)
+                if one["at"] <= seen.until
+            ],
             "looks": checks.latest(tx, book.id, check.id, 12),
-        }
+        }  # fmt: skip
 
     found = await pages.read(visit, read)
-    status = found["status"]
-    one = readings.row(visit.speech, book, check, status)
-    unit = status["unit"] if status else check.value_unit or ""
+    status, points, speech = found["status"], found["points"], visit.speech
+    one = readings.row(speech, book, check, status, windows.paused(book, visit.now))
+    unit = past.unit_of(check, status, points)
     zone = ZoneInfo(book.timezone)
-    drawn = charts.chart(
-        readings.worst_side(check, found["points"]), readings.lines(check), since, visit.now,
-        unit, _marks(since, visit.now, mark, zone),
-        visit.speech.say("%(title)s, %(span)s", title=one.title, span=visit.speech.say(word)),
-    )  # fmt: skip
     values = {
         "one": {**vars(one), "where": book.where("checks", check.id), "ref": check.ref},
-        "sentence": _standing(visit, one, status),
-        "chart": drawn,
-        "span_word": visit.speech.say(word),
+        "sentence": _standing(visit, book, check, one, status),
+        "chart": past.drawn(speech, check, points, seen, unit, zone, one.title),
+        "numbers": past.numbers(speech, check, points, seen, unit, zone),
+        "legend": [(band.tone, band.label) for band in past.areas(check, unit)],
+        "span_word": past.said(speech, seen, zone),
         "tabs": [
-            {"path": f"{one.path}?span={key}", "word": visit.speech.say(said), "here": key == span}
-            for key, (_, _, _, said) in SPANS.items()
+            {"path": f"{one.path}?span={key}", "word": speech.say(said), "here": key == seen.span}
+            for key, (_, said) in past.SPANS.items()
+        ],
+        "further": [
+            {"path": one.path + there.query, "word": speech.say(word)}
+            for word, there in past.further(visit.now, seen)
         ],
         "changes": found["changes"],
         "looks": found["looks"],
-        "about": _about(visit.speech, check),
-        "rules": _rules(visit.speech, book, check),
+        "behind": _behind(visit, one),
+        "about": _about(speech, book, check),
+        "rules": _rules(speech, book, check),
         "may_look": visit.may("checks:write", book),
     }
     return pages.show(visit, "checks/detail.html", values, topics="checks books incidents pages")
@@ -137,48 +147,72 @@ def _find(visit: Visit, book_id: str, check_id: str, permission: str) -> tuple[B
     return book, check
 
 
-def _standing(visit: Visit, one: readings.Row, status: dict[str, Any] | None) -> Any:
+def _standing(
+    visit: Visit, book: Book, check: Check, one: readings.Row, status: dict[str, Any] | None
+) -> Any:
     """Say how it stands: value, limit, since when, how old."""
+    speech = visit.speech
+    if one.state == "paused":
+        said = _paused(visit, book, check)
+        if status is None:
+            return said
+        age = words.moment(speech, status["at"], visit.now, one.zone, words.AGO)
+        seen = speech.say(words.CHECK[status["state"]].word)
+        return visit.html(
+            "%(said)s The last look was %(age)s: %(seen)s.", said=said, age=age, seen=seen
+        )
     if status is None:
-        return visit.speech.say("It was not looked at yet.")
-    parts = [visit.speech.say(words.CHECK[one.state].word)]
+        return speech.say("It was not looked at yet.")
+    parts = [speech.say(words.CHECK[one.state].word)]
     if one.reading:
         parts.append(one.reading)
     if one.limit:
-        parts.append(visit.speech.say("limit %(limit)s", limit=one.limit))
-    since = words.moment(visit.speech, status["since"], visit.now, one.zone, words.FOR)
-    age = words.moment(visit.speech, status["at"], visit.now, one.zone, words.AGO)
-    said = visit.html(
+        parts.append(speech.say("limit %(limit)s", limit=one.limit))
+    since = words.moment(speech, status["since"], visit.now, one.zone, words.FOR)
+    age = words.moment(speech, status["at"], visit.now, one.zone, words.AGO)
+    told = visit.html(
         "%(standing)s · for %(since)s · seen %(age)s",
         standing=" · ".join(parts), since=since, age=age,
     )  # fmt: skip
     return (
-        visit.html("%(said)s. %(message)s", said=said, message=one.message) if one.message else said
+        visit.html("%(said)s. %(message)s", said=told, message=one.message) if one.message else told
     )
 
 
-def _marks(
-    since: datetime, until: datetime, step: timedelta, zone: ZoneInfo
-) -> list[tuple[datetime, str]]:
-    """Return the moments below a chart, on full steps of the book's own clock."""
-    here = since.astimezone(zone)
-    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
-    at = midnight + step * ((here - midnight) // step + 1)
-    found = []
-    while at < until:
-        said = f"{at.month}/{at.day}" if step >= timedelta(days=1) else f"{at:%H:%M}"
-        found.append((at, said))
-        at += step
-    return found
+def _behind(visit: Visit, one: readings.Row) -> Any:
+    if not one.behind:
+        return ""
+    link = Markup('<a href="{}">{}</a>').format(one.behind_path, one.behind)
+    return visit.html(
+        "It is behind %(check)s, which has failed: its alerts page nobody until that is over.",
+        check=link,
+    )
 
 
-def _about(speech: Speech, check: Check) -> list[tuple[str, str]]:
+def _paused(visit: Visit, book: Book, check: Check) -> str:
+    hours = windows.hours_of(book, check)
+    if hours is None:
+        return visit.speech.say("Paused: outside of its hours.")
+    opens = windows.opens(hours, visit.now)
+    at = words.clock_time(visit.speech, opens, visit.now, ZoneInfo(book.timezone))
+    return visit.speech.say("Paused: outside of its hours. It is looked at again at %(at)s.", at=at)
+
+
+def _about(speech: Speech, book: Book, check: Check) -> list[tuple[str, str]]:
     told = [
         (speech.say("Kind"), check.kind),
         (speech.say("Every"), words.length(speech, check.every)),
         (speech.say("At most"), words.length(speech, check.timeout)),
     ]
-    spec = check.spec.model_dump(mode="json", exclude_defaults=True)
+    if check.over is not None:
+        what = f"{check.statistic} · {words.length(speech, check.over)}"
+        told.append((speech.say("Judged"), what))
+    if check.depends_on:
+        names = (readings.title(speech, book, one) for one in check.depends_on)
+        told.append((speech.say("Depends on"), ", ".join(names)))
+    if check.active is not None:
+        told.append((speech.say("Hours"), check.active))
+    spec = check.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     told += [(name, str(value)) for name, value in spec.items() if name != "ref"]
     for name, band in (
         (N_("Warning"), check.bands.warning),

@@ -19,13 +19,16 @@ from opsbook.base.quantities import Band
 from opsbook.book import Book
 from opsbook.book.sections.checks import Check
 from opsbook.checks import store as checks
+from opsbook.checks import windows
 from opsbook.web import charts, store, words
 from opsbook.web.i18n import Speech
 
 HOUR: Final = timedelta(hours=1)
 SPARK_STEP: Final = timedelta(minutes=1)
-WEIGHT: Final = {"critical": 0, "warning": 1, "nodata": 2, "new": 3, "ok": 4}
+WEIGHT: Final = {"critical": 0, "warning": 1, "nodata": 2, "new": 3, "ok": 4, "paused": 5}
 """The order in which checks are read: who needs somebody first."""
+QUIET: Final = frozenset({"ok", "new", "paused"})
+"""States in which a check needs nobody."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ class Row:
     limit: str
     message: str
     spark: Markup | str = ""
+    flapping: bool = False
+    behind: str = ""
+    behind_path: str = ""
 
 
 def rows(
@@ -53,32 +59,44 @@ def rows(
 ) -> list[Row]:  # fmt: skip
     """Return the checks of a book (or some of them), those that need somebody first."""
     seen = checks.statuses(tx, book.id)
+    paused = windows.paused(book, now)
     found = [
-        row(speech, book, check, seen.get(check.id))
+        row(speech, book, check, seen.get(check.id), paused)
         for check in book.checks.values()
         if only is None or check.id in only
     ]
     return sorted(found, key=lambda one: WEIGHT.get(one.state, 3))
 
 
-def row(speech: Speech, book: Book, check: Check, status: Mapping[str, Any] | None) -> Row:
-    """Return one check from its latest status; without one it was not looked at yet."""
+def row(
+    speech: Speech, book: Book, check: Check, status: Mapping[str, Any] | None,
+    paused: Collection[str] = (),
+) -> Row:  # fmt: skip
+    """Return one check from its latest status; without one it was not looked at yet.
+
+    Outside of its hours it is paused, whatever it saw last: that is old, and never green.
+    """
     state = status["state"] if status else "new"
-    title = words.text(speech, check.title)
+    if check.id in paused:
+        state = "paused"
+    behind = status["behind"] if status else ""
     message = status["message"] if status else ""
     return Row(
         book=book.id,
         id=check.id,
-        title=title,
+        title=words.text(speech, check.title),
         service=service(speech, book, check),
         path=path(book.id, check.id),
         zone=ZoneInfo(book.timezone),
         state=state,
-        since=status["since"] if status and state != "ok" else None,
+        since=status["since"] if status and state not in {"ok", "paused"} else None,
         at=status["at"] if status else None,
         reading=words.value(status["value"], status["unit"]) if status else "",
         limit=limit(check, state),
-        message=message if state != "ok" else "",
+        message=message if state not in {"ok", "paused"} else "",
+        flapping=bool(status and status["flapping"]) and state != "paused",
+        behind=title(speech, book, behind) if behind else "",
+        behind_path=path(book.id, behind) if behind else "",
     )
 
 
@@ -117,15 +135,6 @@ def worst_side(check: Check, points: Collection[Mapping[str, Any]]) -> list[char
     return [charts.Point(one["at"], one[side], one["state"]) for one in points]
 
 
-def lines(check: Check) -> list[charts.Limit]:
-    """Return the lines of a check's bands."""
-    bands: list[tuple[str, Band | None]] = [
-        ("warning", check.bands.warning),
-        ("critical", check.bands.critical),
-    ]
-    return charts.limits(bands, check.value_unit or "")
-
-
 def limit(check: Check, state: str) -> str:
     """Return the band that says most about a state: the one it is over, else the next one."""
     return words.band(_next(check, state)[1])
@@ -136,6 +145,12 @@ def _next(check: Check, state: str) -> tuple[str, Band | None]:
     if critical is not None and (state == "critical" or warning is None):
         return "critical", critical
     return "warning", warning
+
+
+def title(speech: Speech, book: Book, check_id: str) -> str:
+    """Return what a check is called; its id where the book has it no more."""
+    found = book.checks.get(check_id)
+    return words.text(speech, found.title) if found is not None else check_id
 
 
 def service(speech: Speech, book: Book, check: Check) -> str:

@@ -60,11 +60,11 @@ def _read(tx: Transaction, visit: Visit) -> dict[str, Any]:
         seen = readings.rows(tx, visit.speech, visit.now, book)
         rows += seen
         services += _services(visit, book, seen)
-        shown = [one for one in seen if one.state not in {"ok", "new"}][:MOST_BAD]
+        shown = [one for one in seen if one.state not in readings.QUIET][:MOST_BAD]
         bad += readings.with_sparks(tx, visit.speech, visit.now, book, shown)
     counted = Counter(one.state for one in rows)
     troubles = _troubles(tx, visit, names)
-    not_fine = sum(one.state not in {"ok", "new"} for one in rows)
+    not_fine = sum(one.state not in readings.QUIET for one in rows)
     return {
         "sentence": _sentence(visit, mine, for_me, rows, troubles),
         "troubles": troubles,
@@ -97,7 +97,7 @@ def _sentence(
         parts.append(say_n("%(n)s thing waits for you.", "%(n)s things wait for you.", len(waits)))
     if any(not one["mild"] for one in troubles):
         parts.append(say("Opsbook itself is in trouble."))
-    bad = sum(one.state not in {"ok", "new"} for one in rows)
+    bad = sum(one.state not in readings.QUIET for one in rows)
     if not visit.books("checks:read"):
         parts.append(say("Your account has no role that shows checks."))
     elif not rows:

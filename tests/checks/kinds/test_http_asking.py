@@ -297,7 +297,7 @@ async def test_a_redirects_target_that_fails_is_named(looking: Looking) -> None:
         async with Heard(lambda target: redirect(f"http://127.0.0.1:{port}/")).serve() as url:
             seen = await looking.look(kind="http", url=url, redirects=1)
     assert seen.state == "critical"
-    assert seen.message == f"127.0.0.1:{port}, where a redirect leads, refuses connections"
+    assert seen.message == f"127.0.0.1:{port} (where a redirect leads) refuses connections"
 
 
 async def test_a_private_authority_is_trusted_where_the_book_names_it(

@@ -293,6 +293,40 @@ async def test_a_refusal_and_a_missing_database_are_critical_and_a_stranger_is_m
     assert "the name of no-such-host.invalid:5432" in unknown.message
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "state", "told"),
+    [
+        ("53300", "최대 동시 접속자 수를 초과했습니다.", "critical", "has no connection left: "),
+        ("57P03", "시스템이 새로 가동 중입니다.", "critical", ": "),
+        ("28P01", "사용자 패스워드 인증을 실패했습니다", "nodata", ": "),
+    ],
+)
+async def test_a_server_that_refuses_in_another_language_is_understood_by_its_code(
+    looking: Looking, code: str, words: str, state: str, told: str
+) -> None:
+    said = "".join(f"{key}{value}\0" for key, value in
+                   {"S": "치명적오류", "V": "FATAL", "C": code, "M": words}.items())  # fmt: skip
+    refusal = said.encode() + b"\0"
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                size = int.from_bytes(await reader.readexactly(4), "big")
+                if int.from_bytes((await reader.readexactly(size - 4))[:4], "big") >> 16 == 3:
+                    break
+                writer.write(b"N")  # no TLS here
+            writer.write(b"E" + (len(refusal) + 4).to_bytes(4, "big") + refusal)
+            await writer.drain()
+        writer.close()
+
+    async with serving(refuse) as port:
+        url = f"postgresql://127.0.0.1:{port}/shop"
+        seen = await looking.look(kind="sql", url=url, metric="connections", user="me")
+    assert (seen.state, seen.value) == (state, None)
+    assert seen.message.startswith(f"127.0.0.1:{port}")
+    assert f"{told}치명적오류:  {words}".replace("  ", " ") in seen.message
+
+
 async def test_a_server_that_hangs_costs_no_more_than_its_time(
     looking: Looking, postgres: Postgres, postgres_url: str
 ) -> None:

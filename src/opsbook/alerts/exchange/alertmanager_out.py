@@ -113,7 +113,8 @@ def _told(route: Route, node: Node, around: Node | None, found: Mapping[str, Any
     told = {"to": node.listeners != before[0], "as": node.as_ != before[1]}
     if route.receiver is not None:
         told = {}
-    at_once = around is None and node.group_by is None and not node.wait and not node.interval
+    shortest = found.get("group_interval") == format_duration(AT_ONCE)
+    at_once = around is None and node.group_by is None and not node.wait and shortest
     told |= {name: name in found for name in _WAITS}
     if at_once:
         told |= {"group_wait": False, "group_interval": False}

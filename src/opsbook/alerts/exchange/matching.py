@@ -108,7 +108,7 @@ def gathered(at: At, prefix: str) -> Matchers:
     if len(found) > matchers.MOST_MATCHERS:
         told = f"more than {matchers.MOST_MATCHERS} matchers are not taken"
         at.say("error", name, told, "make several routes of it")
-    return tuple(dict.fromkeys(found))
+    return tuple(found)
 
 
 def _checked(

@@ -29,6 +29,7 @@ from opsbook.alerts.pipeline.model import RULES, Alert, fingerprint
 from opsbook.base import events
 from opsbook.base.database import Database, Transaction
 from opsbook.book.library import Library
+from opsbook.checks import pings
 
 CONSUMER: Final = "alerts.intake"
 BATCHES: Final = 64
@@ -180,27 +181,15 @@ class Dispatcher:
             known = memory.alerts.get(name)
             before = known.ends_at if known is not None else None
             got = receiving.worked_in(book, row["source"], one, row["at"], known, name)
-            alert = got.alert
-            match got.effect:
-                case "begins":
-                    if name in changes.ended:  # over and back within a batch: two alerts
-                        changes.write(tx, now)
-                    memory.know(alert, now)
-                    changes.begun[name] = alert
-                case "changes" | "ends":
-                    memory.know(alert, now)
-                    if name in changes.begun:
-                        changes.begun[name] = alert
-                    elif got.effect == "changes":
-                        changes.changed[name] = alert
-                    if got.effect == "ends":
-                        changes.ended[name] = alert
-                case "goes on":
-                    memory.dirty[name] = alert
-                    if before is not None and alert.ends_at is not None and alert.ends_at < before:
-                        memory.ends_later(alert)
-                case _:
-                    pass
+            if not got.alert.over(row["at"]):
+                pings.from_alert(tx, row["at"], book, got.alert.labels)
+            if got.effect == "goes on":
+                memory.goes_on(got.alert, before)
+            elif got.effect != "nothing":
+                if got.effect == "begins" and name in changes.ended:
+                    changes.write(tx, now)  # over and back within a batch: two alerts
+                memory.know(got.alert, now)
+                changes.note(got)
         return len(alerts)
 
     def _tell(self, tx: Transaction, memory: Memory, now: datetime) -> None:
@@ -237,6 +226,16 @@ class _Changes:
     begun: dict[str, Alert] = field(default_factory=dict)
     changed: dict[str, Alert] = field(default_factory=dict)
     ended: dict[str, Alert] = field(default_factory=dict)
+
+    def note(self, got: receiving.Received) -> None:
+        """Remember what an alert that was handed in did."""
+        name, alert = got.alert.fingerprint, got.alert
+        if got.effect == "begins" or name in self.begun:
+            self.begun[name] = alert
+        elif got.effect == "changes":
+            self.changed[name] = alert
+        if got.effect == "ends":
+            self.ended[name] = alert
 
     def write(self, tx: Transaction, now: datetime) -> None:
         """Write all of it; an alert that began gets its number before it may end."""

@@ -69,6 +69,12 @@ class Memory:
             self.ends_later(alert)
         self.group(alert, now)
 
+    def goes_on(self, alert: Alert, before: datetime | None) -> None:
+        """Count a repetition; it is written later. An end that came nearer is looked at then."""
+        self.dirty[alert.fingerprint] = alert
+        if before is not None and alert.ends_at is not None and alert.ends_at < before:
+            self.ends_later(alert)
+
     def ends_later(self, alert: Alert) -> None:
         """Look at an alert again when it would be over."""
         if alert.ends_at is not None:

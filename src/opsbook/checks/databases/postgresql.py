@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -28,10 +29,12 @@ from psycopg import errors
 
 from opsbook.checks.asking import Credential
 from opsbook.checks.connect import failed, place
+from opsbook.checks.databases.refusal import code_of
 from opsbook.checks.databases.session import OURS, Row
 from opsbook.checks.kind import Context
 from opsbook.checks.model import CannotLook, Reading
 
+_WHERE: Final = re.compile(r"connection to server (?:at|on) .*? failed: ")
 Result = TypeVar("Result")
 
 ITS_SHARE: Final = 0.8
@@ -39,6 +42,8 @@ ITS_SHARE: Final = 0.8
 BREAKS_WITHIN_S: Final = 5
 """How long the driver may take to see that its connection is gone; it takes no time."""
 FULL: Final = frozenset({"53300"})
+NOBODY: Final = "08001"
+"""Words that say by themselves that there is nothing more to ask."""
 GOING: Final = frozenset({"57P01", "57P02", "57P03", "3D000"})
 """What a server says that is there and serves nobody: shutting down, starting, no such database."""
 
@@ -101,7 +106,8 @@ async def look(
     try:
         connection = await psycopg.AsyncConnection.connect(**told, gssencmode="disable")
     except errors.OperationalError as error:
-        return _refused(error, where)
+        state = _told_state(_said(error)) or await code_of(context, address["host"], port)
+        return _refused(error, state, where)
     except psycopg.Error as error:
         raise CannotLook(f"{where}: {_said(error)}") from None
     try:
@@ -157,10 +163,9 @@ async def _unless_cut_off(
         raise
 
 
-def _refused(error: errors.OperationalError, where: str) -> Reading:
-    """What it means that no session came about."""
+def _refused(error: errors.OperationalError, state: str, where: str) -> Reading:
+    """What it means that no session came about; `state` is the server's code, where it is known."""
     told = _said(error)
-    state = error.sqlstate or _told_state(told)
     if state in FULL:
         return Reading(message=f"{where} has no connection left: {told}", state="critical")
     if state in GOING:
@@ -178,7 +183,7 @@ def _refused(error: errors.OperationalError, where: str) -> Reading:
 
 
 def _told_state(told: str) -> str:
-    """The code of a refusal before the session, of which the driver keeps the words alone."""
+    """The code of a refusal, of which the driver keeps the words alone; empty for other words."""
     for words, code in (
         ("too many clients", "53300"),
         ("too many connections", "53300"),
@@ -187,6 +192,10 @@ def _told_state(told: str) -> str:
         ("is shutting down", "57P03"),
         ("not yet accepting connections", "57P03"),
         ("in recovery mode", "57P03"),
+        ("Connection refused", NOBODY),
+        ("No such file", NOBODY),
+        ("authentication failed", NOBODY),
+        ("role ", NOBODY),
     ):
         if words in told:
             return code
@@ -213,5 +222,5 @@ def _said(error: psycopg.Error) -> str:
     """What the server says, without the statement that it was said of."""
     if error.diag.message_primary:
         return error.diag.message_primary
-    line = str(error).strip().split("\n")[0]
-    return line.rpartition("FATAL:  ")[2].rpartition("connection failed: ")[2]
+    line = str(error).strip().split("\n")[0].removeprefix("connection failed: ")
+    return _WHERE.sub("", line).rpartition("FATAL:  ")[2]

@@ -163,7 +163,7 @@ async def _asked(
     while hops < spec.followed and (target := _target(url, answer)) is not None:
         hops += 1
         url, method = _next(url, target, method, answer.status)
-        where = f"{place(url.host or '', url.port or 0)}, where a redirect leads,"
+        where = f"{place(url.host or '', url.port or 0)} (where a redirect leads)"
         try:
             request = _written(spec, url, found, method, asking.url)
             tls = await trusting(_trust(asking, url), context) if url.scheme == "https" else None
@@ -175,7 +175,7 @@ async def _asked(
     took = (time.perf_counter() - began) * 1000
     if hops and _target(url, answer) is not None:
         told = f"{asking.where} redirects more than {spec.followed} times"
-        return Reading(took, "ms", told, "critical")
+        return Reading(*_time(spec, took), told, "critical")
     return judged(spec, answer, url, hops, took, frozenset(found.values()))
 
 
@@ -387,9 +387,11 @@ def _short(text: str) -> str:
 
 
 def _said(answer: Answer, hidden: frozenset[str]) -> str:
-    said = f"{answer.status} {_hide(answer.reason, hidden)[:100]}".rstrip()
-    target = answer.header("location")
-    if target and 300 <= answer.status <= 399:
+    reason = _hide(answer.reason, hidden) if hidden else answer.reason
+    said = f"{answer.status} {reason[:100]}".rstrip()
+    if not 300 <= answer.status <= 399:
+        return said
+    if target := answer.header("location"):
         try:
             return f"{said}, a redirect to {_without_secrets(URL(_utf8(target)))}"
         except ValueError:

@@ -59,9 +59,11 @@ def _rule(pair: Pair, id: str, before: Rule, after: Rule) -> Iterator[Change]:
             template = N_("%(id)s looks at %(after)s instead of %(before)s.")
             yield tell("check", template, before.watches, after.watches)
     if before.condition != after.condition:
-        yield tell(
-            "when", N_("%(id)s fires when it is %(after)s instead of %(before)s."),
-            before.condition, after.condition,
+        key = "when" if str(before.when) != str(after.when) else "traffic"
+        yield pair.tell(
+            "rules", id, N_("%(id)s fires when it is %(after)s instead of %(before)s."),
+            {"before": before.condition, "after": after.condition},
+            keys=["when", "traffic"], at=(key,), soon=True,
         )  # fmt: skip
     if before.for_ != after.for_:
         yield tell(

@@ -158,7 +158,7 @@
   }
 
   // ---- keys -----------------------------------------------------------------------------------
-  const places = { t: "/", n: "/inbox", i: "/incidents", r: "/runs", c: "/checks", b: "/book", a: "/audit", p: "/accounts" };
+  const places = { t: "/", n: "/inbox", i: "/incidents", l: "/alerts", r: "/runs", c: "/checks", b: "/book", a: "/audit", p: "/accounts" };
   let going = 0;
 
   function key(event) {

@@ -1,0 +1,244 @@
+// The past of a check, drawn anew: values under the pointer, and a closer look by dragging over it.
+// It lives in a tree of its own over the server's picture, so that a fresh page changes the data
+// below it and does not tear it down. Colours are the style sheet's, read from what it paints.
+(() => {
+  "use strict";
+
+  const HEIGHT = 244;
+  const LINES = ["mean", "p95"];
+  const DAY = 86400;
+  let plot = null;
+  let host = null;
+  let text = "";
+
+  // ---- values and times, as the server says them ------------------------------------------------
+  function short(value) {
+    const size = Math.abs(value);
+    const said = size >= 100 ? value.toFixed(0) : size === 0 ? "0" : String(Number(value.toPrecision(3)));
+    return said.replace(/\B(?=(\d{3})+(?!\d))(?<!\.\d*)/g, ",");
+  }
+
+  function read(value, unit) {
+    if (value === null || value === undefined) return "–";
+    const size = Math.abs(value);
+    if (unit === "bytes") {
+      const names = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+      const n = size < 1 ? 0 : Math.min(names.length - 1, Math.floor(Math.log2(size) / 10));
+      return `${short(value / 1024 ** n)} ${names[n]}`;
+    }
+    if (unit === "ms" && size >= 1000) return read(value / 1000, "s");
+    if (unit === "s") {
+      if (size > 0 && size < 1) return `${short(value * 1000)} ms`;
+      if (size < 120) return `${short(value)} s`;
+      if (size < 7200) return `${short(value / 60)} min`;
+      return size < 2 * DAY ? `${short(value / 3600)} h` : `${short(value / DAY)} d`;
+    }
+    return unit.startsWith("/") ? `${short(value)}${unit}` : `${short(value)} ${unit}`.trim();
+  }
+
+  const two = (n) => String(n).padStart(2, "0");
+
+  function clock(at, zone, wide) {
+    const there = uPlot.tzDate(new Date(at * 1000), zone);
+    const date = `${there.getMonth() + 1}/${there.getDate()}`;
+    const time = `${two(there.getHours())}:${two(there.getMinutes())}`;
+    if (wide) return `${there.getFullYear()}-${two(there.getMonth() + 1)}-${two(there.getDate())} ${time}`;
+    return time === "00:00" ? date : time;
+  }
+
+  function times(zone) {
+    return (_, splits, __, ___, step) =>
+      splits.map((at) => {
+        const there = uPlot.tzDate(new Date(at * 1000), zone);
+        if (step >= 27 * DAY) return `${there.getFullYear()}/${there.getMonth() + 1}`;
+        return step >= DAY ? `${there.getMonth() + 1}/${there.getDate()}` : clock(at, zone);
+      });
+  }
+
+  // ---- the picture ----------------------------------------------------------------------------
+  function make(name, kind) {
+    const made = document.createElement(name);
+    if (kind) made.className = kind;
+    return made;
+  }
+
+  function open(place) {
+    const root = place.attachShadow({ mode: "open" });
+    for (const address of place.dataset.styles.split(" ")) {
+      const link = make("link");
+      link.rel = "stylesheet";
+      link.href = address;
+      link.addEventListener("load", () => draw());
+      root.append(link);
+    }
+    const print = make("div", "print");
+    print.append(make("slot"));
+    root.append(make("div", "plot"), make("p", "reads"), make("span", "ink"), print);
+    return root;
+  }
+
+  function ink(name) {
+    const probe = host.shadowRoot.querySelector(".ink");
+    probe.className = `ink ink-${name}`;
+    return getComputedStyle(probe).color;
+  }
+
+  function areas(u, data) {
+    const { ctx, bbox } = u;
+    const edge = (value) => Math.min(Math.max(u.valToPos(value, "y", true), bbox.top), bbox.top + bbox.height);
+    ctx.save();
+    for (const one of data.areas) {
+      const top = one.high === null ? bbox.top : edge(one.high);
+      const bottom = one.low === null ? bbox.top + bbox.height : edge(one.low);
+      ctx.fillStyle = ink(`${one.tone}-area`);
+      ctx.fillRect(bbox.left, top, bbox.width, bottom - top);
+      ctx.strokeStyle = ctx.fillStyle = ink(one.tone);
+      ctx.lineWidth = devicePixelRatio;
+      ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+      for (const end of [one.low, one.high].filter((end) => end !== null)) {
+        ctx.beginPath();
+        ctx.moveTo(bbox.left, edge(end));
+        ctx.lineTo(bbox.left + bbox.width, edge(end));
+        ctx.stroke();
+      }
+      ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+      ctx.textAlign = "right";
+      const y = edge(one.low ?? one.high) - 4 * devicePixelRatio;
+      ctx.fillText(one.label, bbox.left + bbox.width - 4, Math.max(y, bbox.top + 11 * devicePixelRatio));
+    }
+    ctx.restore();
+  }
+
+  function strip(u, data) {
+    const { ctx, bbox } = u;
+    const at = data.at;
+    const place = (value) => Math.min(Math.max(u.valToPos(value, "x", true), bbox.left), bbox.left + bbox.width);
+    const height = 6 * devicePixelRatio;
+    ctx.save();
+    for (let n = 0; n < at.length; ) {
+      let end = n + 1;
+      while (end < at.length && data.state[end] === data.state[n]) end++;
+      const until = end < at.length ? at[end] : Math.min(data.until, at[end - 1] + (at[end - 1] - (at[end - 2] ?? at[end - 1])));
+      if (data.state[n]) {
+        ctx.fillStyle = ink(data.state[n]);
+        const left = place(at[n]);
+        ctx.fillRect(left, bbox.top + bbox.height, Math.max(place(until) - left, devicePixelRatio), height);
+      }
+      n = end;
+    }
+    ctx.restore();
+  }
+
+  function say(u, data) {
+    const line = host.shadowRoot.querySelector(".reads");
+    const n = u.cursor.idx;
+    line.replaceChildren();
+    if (n === null || n === undefined || !data.state[n]) return;
+    const tell = (word, value) => {
+      const part = make("span");
+      const strong = make("b");
+      strong.textContent = value;
+      part.append(word ? `${word} ` : "", strong);
+      line.append(part);
+    };
+    tell("", clock(data.at[n], data.zone, true));
+    tell(data.words.mean, read(data.mean[n], data.unit));
+    tell(data.words.p95, read(data.p95[n], data.unit));
+    tell(data.words.between, `${read(data.least[n], data.unit)} – ${read(data.most[n], data.unit)}`);
+    tell("", data.words[data.state[n]]);
+  }
+
+  function ends(data) {
+    const seen = [...data.least, ...data.most, ...data.areas.flatMap((one) => [one.low, one.high])];
+    const known = seen.filter((value) => value !== null);
+    if (!known.length) return [0, 1];
+    let low = Math.min(...known);
+    const high = Math.max(...known);
+    if (low >= 0 && low <= high * 0.6) low = 0;
+    const room = high - low || Math.abs(high) || 1;
+    return [low === 0 ? 0 : low - room * 0.08, high + room * 0.08];
+  }
+
+  function draw() {
+    const place = host.shadowRoot.querySelector(".plot");
+    const data = JSON.parse(text);
+    plot?.destroy();
+    plot = null;
+    if (!data.at.length || !place.clientWidth) return;
+    const grid = { stroke: ink("grid"), width: 1 };
+    const axis = { stroke: ink("text"), grid, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+    const hidden = { scale: "y", points: { show: false }, width: 0 };
+    const lines = LINES.map((name) => ({
+      scale: "y", stroke: ink(name), width: name === "mean" ? 1.5 : 1, points: { show: data.at.length < 3 },
+      dash: name === "p95" ? [4, 3] : undefined,
+    }));
+    plot = new uPlot(
+      {
+        width: place.clientWidth, height: HEIGHT, legend: { show: false },
+        tzDate: (at) => uPlot.tzDate(new Date(at * 1000), data.zone),
+        scales: { x: { time: true, range: [data.since, data.until] }, y: { range: ends(data) } },
+        axes: [
+          { ...axis, values: times(data.zone), gap: 10 },
+          { ...axis, values: (_, splits) => splits.map((value) => read(value, data.unit)), size: 68 },
+        ],
+        series: [{}, hidden, hidden, ...lines],
+        bands: [{ series: [1, 2], fill: ink("range") }],
+        cursor: { y: false, drag: { x: true, y: false, setScale: false }, points: { show: false } },
+        hooks: {
+          drawClear: [(u) => areas(u, data)],
+          draw: [(u) => strip(u, data)],
+          setCursor: [(u) => say(u, data)],
+          setSelect: [(u) => closer(u)],
+        },
+      },
+      [data.at, data.most, data.least, data.mean, data.p95],
+      place,
+    );
+  }
+
+  // ---- going there ----------------------------------------------------------------------------
+  function closer(u) {
+    if (u.select.width < 6) return;
+    const [since, until] = [u.select.left, u.select.left + u.select.width].map((x) => Math.round(u.posToVal(x, "x")));
+    u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+    go(`${location.pathname}?since=${since}&until=${until}`, true);
+  }
+
+  async function go(address, keep) {
+    const answer = await fetch(address, { headers: { "X-Opsbook-Live": "1" } });
+    if (!answer.ok || answer.redirected) return location.assign(address);
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (keep) history.pushState(null, "", address);
+    Idiomorph.morph(document.getElementById("main"), fresh.getElementById("main"));
+    look();
+  }
+
+  function look() {
+    const place = document.querySelector("[data-styles]");
+    if (!place) {
+      plot?.destroy();
+      plot = host = null;
+      return;
+    }
+    const given = place.querySelector("script").textContent;
+    if (place === host && given === text) return;
+    text = given;
+    host = place;
+    if (!host.shadowRoot) {
+      open(host);
+      new ResizeObserver(() => plot && plot.setSize({ width: host.shadowRoot.querySelector(".plot").clientWidth, height: HEIGHT })).observe(host);
+    }
+    draw();
+  }
+
+  addEventListener("click", (event) => {
+    const link = event.target.closest?.(".look-at a");
+    if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    go(link.getAttribute("href"), true);
+  });
+  addEventListener("popstate", () => go(location.href, false));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => host && draw());
+  new MutationObserver(look).observe(document.getElementById("main"), { childList: true, subtree: true, characterData: true });
+  look();
+})();
