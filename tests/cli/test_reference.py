@@ -77,7 +77,8 @@ def test_every_command_explains_itself_and_knows_both_forms():
 def commands():
     """Every command there is, by the help of the groups."""
     groups = (
-        ["runs"], ["silence"], ["incidents"], ["accounts"], ["audit"], ["routes"], ["export"], ["import"],
+        ["runs"], ["silence"], ["incidents"], ["accounts"], ["audit"], ["routes"], ["export"],
+        ["import"],
     )  # fmt: skip
     for group in ([], *groups):
         shown = call(*group, "--help").out.split("Commands:")[1]

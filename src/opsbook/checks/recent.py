@@ -1,11 +1,10 @@
 """A statistic of a check's last looks, judged instead of the last value alone.
 
 One slow answer is no outage, and a p95 of five minutes says so. The values are those of the looks
-themselves, from more than `over` ago to now, this one with them. They are kept in memory and read
-again from the observations after a restart: an observation has the statistic as its value, so its
-message says what this one look brought (``p95 over 5m of 10 looks; this one 412 ms``), and what
-people read there is what is read back. A column of its own was not worth a number that six digits
-of text hold.
+themselves that are less than `over` ago, this one with them. They are kept in memory and read again
+from the observations after a restart: an observation has the statistic as its value, so its message
+says what this one look brought (``p95 over 5m of 10 looks; this one 412 ms``), and what people read
+there is what is read back. A column of its own was not worth a number that six digits of text hold.
 
 A look that brought no value, or whose answer itself was wrong, says what it says at once and is not
 counted: an average over the outage would hide it, and a fast error page is no fast answer.

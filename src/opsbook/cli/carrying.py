@@ -142,14 +142,18 @@ def _out(
 
 
 def _write(files: Mapping[str, str], folder: Path, *, fresh: bool) -> None:
-    file = folder
+    """Write every file; of fresh ones all or none, and never over another."""
+    file, begun = folder, []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             file = folder / name
             with file.open("x" if fresh else "w", encoding="utf-8", newline="\n") as out:
+                begun.append(file)
                 out.write(content)
     except OSError as error:
+        for file_of_ours in begun if fresh else ():
+            file_of_ours.unlink(missing_ok=True)
         failure.stop(words.CARRY_UNWRITTEN.format(file=file, why=error.strerror))
 
 

@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -20,13 +20,10 @@ from opsbook.base.places import Places
 from opsbook.base.sealing import SETTING
 from opsbook.book import Book
 from opsbook.book.library import Library
-from opsbook.book.sections.webhooks import SECRET_FORM
 from opsbook.notify.webhooks import hook_secrets
 from opsbook.runs import targets
 
 KEPT_S: Final = 0.25
-MOST_REVISIONS: Final = 32
-_REFERENCES: Final[dict[str, tuple[str, ...]]] = {}
 _CALLED: Final = re.compile(
     r"(?i)(password|passwd|passphrase|secret|token|credential|(api|access|private|seal|signing)_?key)"
 )
@@ -103,33 +100,7 @@ def of_book(book: Book) -> set[str]:
             found |= {address} | secrets.inside(address)
     for intake in book.intakes.values():
         found |= _resolved(intake.token) if intake.token else set()
-    for reference in _of_checks(book):
-        found |= _resolved(reference)
     return found
-
-
-def _of_checks(book: Book) -> tuple[str, ...]:
-    """The references in a book's checks; walked once for a revision: there may be thousands."""
-    known = _REFERENCES.get(str(book.revision))
-    if known is None:
-        specs = (check.spec.model_dump(mode="python") for check in book.checks.values())
-        known = tuple(dict.fromkeys(one for spec in specs for one in _references(spec)))
-        while len(_REFERENCES) >= MOST_REVISIONS:
-            _REFERENCES.pop(next(iter(_REFERENCES)))
-        _REFERENCES[str(book.revision)] = known
-    return known
-
-
-def _references(value: object) -> Iterator[str]:
-    """Every reference to a secret in the fields of a check's kind, wherever it may stand."""
-    if isinstance(value, str) and re.fullmatch(SECRET_FORM, value):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _references(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _references(inner)
 
 
 def _resolved(reference: str) -> set[str]:

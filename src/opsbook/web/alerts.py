@@ -6,7 +6,7 @@ page says is what would happen now, and with an open draft what would happen wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -19,15 +19,16 @@ from opsbook.alerts.pipeline import explain, muting, view
 from opsbook.alerts.pipeline import store as pipeline
 from opsbook.alerts.pipeline.explain import Way
 from opsbook.alerts.pipeline.memory import Memory
-from opsbook.alerts.pipeline.model import RULES
+from opsbook.alerts.pipeline.model import RULES, Alert
 from opsbook.alerts.pipeline.muting import Quiet
 from opsbook.audit import entries
 from opsbook.base.database import Transaction
 from opsbook.base.errors import NotFound
 from opsbook.book import Book
+from opsbook.book.matchers import Matcher, MatcherError, Matchers, parse_all
 from opsbook.incidents import store as incidents
 from opsbook.revisions import drafts
-from opsbook.web import pages, sentences, words
+from opsbook.web import pages, readings, sayings, sentences, store, ways, words
 from opsbook.web.i18n import N_, Speech
 from opsbook.web.knowing import memory_of
 from opsbook.web.numbers import Before, Number
@@ -36,133 +37,202 @@ from opsbook.web.who import Visitor
 
 router = APIRouter(include_in_schema=False)
 EACH: Final = 30
-MOST: Final = 500
+MOST: Final = 200
+"""Rows of alerts that fire, on one page."""
+IN_GROUP: Final = 10
+SOME: Final = 10
+"""Alerts from which on there is a filter."""
+LABELS: Final = 8
+LONGEST_FILTER: Final = 2_000
+SHOWN_VALUE: Final = 300
 TOPICS: Final = "alerts silences books checks"
-QUIET: Final[Mapping[str, str]] = {
-    "inhibited": N_("kept quiet: another alert explains it"),
-    "behind": N_("kept quiet: the check it depends on has failed"),
-    "inactive": N_("kept quiet: outside of the hours of its route"),
-    "muted": N_("kept quiet: in the quiet hours of its route"),
-    "silenced": N_("silenced"),
-}
-STAGES: Final[Mapping[str, tuple[str, str]]] = {
-    "inhibited": (N_("Inhibitions"), N_("No alert fires that keeps it quiet.")),
-    "behind": (
-        N_("What its check depends on"), N_("Nothing that its check depends on has failed."),
-    ),
-    "inactive": (N_("Hours of the route"), N_("The route tells at this time.")),
-    "muted": (N_("Quiet hours of the route"), N_("No quiet hours now.")),
-    "silenced": (N_("Silences"), N_("No silence matches.")),
-}  # fmt: skip
-TOLD: Final[Mapping[str, str]] = {
-    "first": N_("is told now: nobody was told of this group yet"),
-    "new": N_("is told now: something in the group is new"),
-    "over": N_("is told now: something in the group is over"),
-    "all over": N_("is told now: all of the group is over"),
-    "again": N_("is told again now: it goes on for long"),
+WHY: Final[Mapping[str, str]] = {
+    "inhibited": N_("another alert explains it"),
+    "behind": N_("the check it depends on has failed"),
+    "inactive": N_("it is outside of the hours of its route"),
+    "muted": N_("these are the quiet hours of its route"),
+    "silenced": N_("it is silenced"),
 }
 
 
 @router.get("/alerts")
-async def listed(visit: Visitor, before: Before = None) -> Response:
+async def listed(visit: Visitor, before: Before = None, match: str = "") -> Response:
     """Show what fires, what is kept quiet and by what, and what is over."""
     books = visit.readable("alerts")
     memory = await memory_of(visit.kept.app)
+    wanted, wrong = _wanted(visit, match)
 
     def read(tx: Transaction) -> dict[str, Any]:
         names = [book.id for book in books]
-        past = [
-            _row(visit, one) for one in rows.recent(tx, limit=EACH, before=before)
-            if one["book"] in names and one["state"] == "resolved"
+        behind = pipeline.behind(tx)
+        groups = [
+            group for book in books
+            for group in _groups(visit, memory, book, behind.get(book.id, {}), wanted)
         ]  # fmt: skip
-        pending = [
-            _row(visit, one) for one in rows.active(tx)
-            if one["book"] in names and one["state"] == "pending"
-        ]  # fmt: skip
-        return {"past": past, "pending": pending, "behind": pipeline.behind(tx)}
+        active = [one for one in rows.active(tx) if one["book"] in names]
+        firing = [one["id"] for one in active if one["state"] == "firing"]
+        answering = [book.id for book in visit.books("incidents:read")]
+        return {
+            "groups": groups,
+            "past": [] if wanted else store.past_alerts(tx, names, limit=EACH, before=before),
+            "pending": [one for one in active if one["state"] == "pending"],
+            "open": sum(
+                one["state"] == "open" and one["book"] in answering
+                for one in incidents.of_alerts(tx, firing)
+            ),
+        }  # fmt: skip
 
-    values = await pages.read(visit, read)
-    groups = [group for book in books for group in _groups(visit, memory, book, values["behind"])]
-    count = sum(len(one["alerts"]) for one in groups)
-    quiet = sum(bool(each["quiet"]) for one in groups for each in one["alerts"])
-    values |= {
-        "alone": [one for one in groups if one["alone"]][:MOST],
-        "groups": [one for one in groups if not one["alone"]][:MOST],
-        "sentence": _sentence(visit.speech, count, quiet),
-        "older": values["past"][-1]["id"] if len(values["past"]) == EACH else None,
-        "may_silence": any(visit.may("silences:write", book) for book in books),
-    }
-    return pages.show(visit, "alerts/list.html", values, topics=TOPICS)
+    found = await pages.read(visit, read)
+    groups, past, pending = found["groups"], found["past"], found["pending"]
+    count = sum(one["count"] for one in groups)
+    quiet = sum(one["quiet"] for one in groups)
+    alone, together = _limited(visit, groups, whole=bool(wanted))
+    shown = sum(len(one["alerts"]) for one in (*alone, *together))
+    values = {
+        "alone": [one["alerts"][0] | {"zone": one["zone"]} for one in alone if one["alerts"]],
+        "groups": together,
+        "past": [_row(visit, one) for one in past],
+        "pending": [_row(visit, one) for one in pending[:EACH]],
+        "pending_more": max(0, len(pending) - EACH),
+        "sentence": _sentence(visit.speech, count, quiet, found["open"], wanted=bool(wanted)),
+        "answer": found["open"],
+        "more": count - shown,
+        "match": match, "wrong": wrong, "filter": bool(match) or count > SOME,
+        "older": past[-1]["id"] if len(past) == EACH else None,
+    }  # fmt: skip
+    return pages.show(visit, "alerts/list.html", values, topics=f"{TOPICS} incidents")
 
 
-def _sentence(speech: Speech, count: int, quiet: int) -> str:
+def _wanted(visit: Visit, match: str) -> tuple[Matchers, str]:
+    """Return the labels that a filter asks for, or what is wrong with it."""
+    try:
+        return parse_all(match[:LONGEST_FILTER]), ""
+    except MatcherError as error:
+        return (), sayings.told(visit.speech, str(error))
+
+
+def _sentence(speech: Speech, count: int, quiet: int, open_: int, *, wanted: bool) -> str:
+    """Say what fires and what is to be done about it."""
     if not count:
-        return speech.say("No alert fires.")
-    told = speech.say_n("%(n)s alert fires.", "%(n)s alerts fire.", count)
-    if not quiet:
-        return told
-    held = speech.say_n("%(n)s of them is kept quiet.", "%(n)s of them are kept quiet.", quiet)
-    return f"{told} {held}"
+        return speech.say("No such alert fires." if wanted else "No alert fires.")
+    told = [speech.say_n("%(n)s alert fires.", "%(n)s alerts fire.", count)]
+    if quiet:
+        told.append(
+            speech.say_n("%(n)s of them is kept quiet.", "%(n)s of them are kept quiet.", quiet)
+        )
+    if open_:
+        told.append(
+            speech.say_n(
+                "%(n)s incident waits for an answer.", "%(n)s incidents wait for an answer.", open_
+            )
+        )
+    elif not wanted:
+        told.append(speech.say("No incident waits for an answer."))
+    return " ".join(told)
 
 
 def _groups(
-    visit: Visit, memory: Memory, book: Book, behind: Mapping[str, Mapping[str, str]]
+    visit: Visit, memory: Memory, book: Book, behind: Mapping[str, str], wanted: Matchers
 ) -> list[dict[str, Any]]:
-    """Return a book's groups, those with something to hear first, the worst of them first."""
+    """Return a book's groups, those with something to hear first, the worst of them first.
+
+    An alert on several routes is in several groups and shown in the first; it is one alert.
+    """
     if book.id not in memory.books:
         return []
-    look = memory.look(book.id, visit.now, behind.get(book.id, {}))
+    look = memory.look(book.id, visit.now, behind)
     weight = {severity: place for place, severity in enumerate(book.severities)}
     found = []
+    seen: set[str] = set()
     for group, alerts in view.groups(memory, book.id, visit.now):
-        shown: list[dict[str, Any]] = []
+        mine = []
         for one in alerts:
+            if one.fingerprint in seen or not view.passes(wanted, one.labels):
+                continue
+            seen.add(one.fingerprint)
             quiet = muting.quiet(one, group.node, look)
-            shown.append(
-                {
-                    "id": one.id, "title": words.text(visit.speech, one.summary),
-                    "severity": one.severity, "since": one.starts_at, "quiet": _why(visit, quiet),
-                    "labels": _labels(one.labels, group.labels), "source": one.source,
-                    "state": "firing", "over": None, "lasted": "",
-                }
-            )  # fmt: skip
-        worst = min((weight.get(one["severity"], 99) for one in shown), default=99)
-        heard = any(not one["quiet"] for one in shown)
+            mine.append(
+                (quiet is not None, weight.get(one.severity, 99), one.starts_at, one, quiet)
+            )
+        if not mine:
+            continue
+        mine.sort(key=lambda one: one[:3])
         found.append(
             {
-                "alerts": shown, "labels": group.labels, "receiver": group.node.receiver,
-                "alone": group.node.group_by is None, "weight": (not heard, worst),
-                "zone": ZoneInfo(book.timezone), "book": book.id,
+                "alerts": mine, "labels": group.labels, "receiver": group.node.receiver,
+                "alone": group.node.group_by is None, "weight": mine[0][:2], "count": len(mine),
+                "quiet": sum(one[0] for one in mine), "zone": ZoneInfo(book.timezone),
+                "book": book.id,
             }
         )  # fmt: skip
     return sorted(found, key=lambda one: one["weight"])
 
 
-def _labels(labels: Mapping[str, str], without: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the labels that tell an alert apart, without what is said around it already."""
+def _limited(
+    visit: Visit, groups: list[dict[str, Any]], *, whole: bool
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the groups of one and the others, with as many rows as somebody can read.
+
+    Each group shows its worst first; how many more there are is said, with what lists them.
+    """
+    left = MOST
+    alone: list[dict[str, Any]] = []
+    together: list[dict[str, Any]] = []
+    for group in groups:
+        of_group = left if whole else min(left, IN_GROUP)
+        chosen = group["alerts"][:of_group]
+        left -= len(chosen)
+        group["alerts"] = [
+            _of_memory(visit, one, quiet, group["labels"]) for _, _, _, one, quiet in chosen
+        ]
+        group["more"] = group["count"] - len(chosen)
+        names = [Matcher(name, "=", value) for name, value in sorted(group["labels"].items())]
+        group["match"] = ",".join(str(one) for one in names)
+        if chosen:
+            (alone if group["alone"] else together).append(group)
+    return alone, together
+
+
+def _of_memory(
+    visit: Visit, one: Alert, quiet: Quiet | None, around: Mapping[str, str]
+) -> dict[str, Any]:
+    labels, hidden = _labels(one.labels, around)
+    return {
+        "id": one.id, "title": ways.title(visit, one.summary, one.labels),
+        "severity": ways.cut(one.severity, 20), "since": one.starts_at, "labels": labels,
+        "quiet": visit.speech.say(ways.QUIET[quiet.why]) if quiet is not None else "",
+        "hidden": hidden, "state": "firing", "over": None, "lasted": "",
+    }  # fmt: skip
+
+
+def _labels(
+    labels: Mapping[str, str], without: Mapping[str, str]
+) -> tuple[list[tuple[str, str]], int]:
+    """Return the labels that tell an alert apart, without what is said around it already.
+
+    They come from outside: as many and as long as fit into a row, and how many more there are.
+    """
     said = {"alertname", "severity", "book", "rule", "check"}
     alone = len(without) == len(labels)
-    return [
-        (name, value)
+    found = [
+        (ways.cut(name, 40), ways.cut(value, 60))
         for name, value in sorted(labels.items())
         if name not in said and (alone or name not in without)
     ]
-
-
-def _why(visit: Visit, quiet: Quiet | None) -> str:
-    return visit.speech.say(QUIET[quiet.why]) if quiet is not None else ""
+    return found[:LABELS], max(0, len(found) - LABELS)
 
 
 def _row(visit: Visit, row: Mapping[str, Any]) -> dict[str, Any]:
     book = next((one for one in visit.kept.app.library.books() if one.id == row["book"]), None)
     over = row["resolved_at"]
     begun = row["fired_at"] or row["pending_since"]
+    labels, hidden = _labels(row["labels"], {})
     return {
-        "id": row["id"], "title": words.text(visit.speech, row["summary"]),
-        "severity": row["severity"], "state": row["state"], "since": begun, "over": over,
-        "lasted": words.span(visit.speech, over - begun) if over else "",
+        "id": row["id"], "title": ways.title(visit, row["summary"], row["labels"]) or row["rule"],
+        "severity": ways.cut(row["severity"], 20), "state": row["state"], "since": begun,
+        "over": over, "lasted": words.span(visit.speech, over - begun) if over else "",
         "zone": ZoneInfo(book.timezone) if book is not None else visit.zone,
-        "labels": _labels(row["labels"], {}), "quiet": "", "source": row["source"],
+        "labels": labels, "hidden": hidden, "quiet": "",
     }  # fmt: skip
 
 
@@ -179,7 +249,9 @@ async def detail(visit: Visitor, alert_id: Number, draft: Before = None) -> Resp
         story = entries.timeline(tx, f"alert:{alert_id}")
         return {
             "row": row, "book": book, "behind": pipeline.behind(tx).get(book.id, {}),
-            "incidents": incidents.of_alerts(tx, [alert_id]),
+            "incidents": incidents.of_alerts(tx, [alert_id])
+            if visit.may("incidents:read", book)
+            else [],
             "silences": {one.uuid: one for one in known},
             "story": sentences.story(visit.speech, story, names, zone, visit.now),
             "drafts": _drafts(tx, visit, book),
@@ -187,7 +259,7 @@ async def detail(visit: Visitor, alert_id: Number, draft: Before = None) -> Resp
 
     found = await pages.read(visit, read)
     row, book = found["row"], found["book"]
-    memory, with_draft = await _with_draft(visit, memory, book, draft)
+    memory, with_draft, broken = await _with_draft(visit, memory, book, draft)
     alert = pipeline.of_row(row)
     over = row["state"] == "resolved"
     told = None
@@ -196,17 +268,23 @@ async def detail(visit: Visitor, alert_id: Number, draft: Before = None) -> Resp
     rule = book.rules.get(row["rule"])
     values = {
         "one": {
-            **_row(visit, row), "book": book.id, "message": row["message"],
-            "all_labels": sorted(row["labels"].items()),
-            "annotations": sorted((row["annotations"] or {}).items()),
+            **_row(visit, row), "book": book.id, "message": ways.cut(row["message"], 400),
+            "all_labels": _pairs(row["labels"]),
+            "annotations": _pairs(row["annotations"] or {}),
             "link": row["link"] if row["link"].startswith(("http://", "https://")) else "",
             "received": row["received"], "seen_at": row["seen_at"], "ends_at": row["ends_at"],
             "own": row["source"] == RULES, "reason": row["reason"],
         },
         "rule": _rule(visit, book, rule) if rule is not None else None,
-        "ways": [_way(visit, book, one, found["silences"]) for one in told.ways] if told else [],
+        "ways": [
+            ways.shown(visit, memory, memory.books[book.id], one, found["silences"])
+            for one in told.ways
+        ]
+        if told
+        else [],
         "over": over,
-        "sentence": _standing(visit, row, told.ways if told else ()),
+        "source": _source(visit, book, row["source"]),
+        "sentence": _standing(visit, row, told.ways if told else (), found["incidents"]),
         "incidents": [
             {"id": one["id"], "title": words.text(visit.speech, one["title"]),
              "state": one["state"], "severity": one["severity"]}
@@ -215,6 +293,7 @@ async def detail(visit: Visitor, alert_id: Number, draft: Before = None) -> Resp
         "story": found["story"],
         "drafts": found["drafts"],
         "with_draft": with_draft,
+        "broken": broken,
         "may_silence": visit.may("silences:write", book),
     }  # fmt: skip
     topics = f"{TOPICS} alert:{alert_id} incidents"
@@ -239,101 +318,54 @@ def _rule(visit: Visit, book: Book, rule: Any) -> dict[str, Any]:
         "when": when, "hold": words.length(visit.speech, rule.for_) if rule.for_ else "",
         "where": book.where("rules", rule.id), "ref": rule.ref, "runbook": rule.runbook,
         "check": rule.check,
+        "check_title": readings.title(visit.speech, book, rule.check) if rule.check else "",
     }  # fmt: skip
 
 
-def _standing(visit: Visit, row: Mapping[str, Any], ways: Any) -> str:
+def _source(visit: Visit, book: Book, source: str) -> str:
+    """Return what the door is called that an alert came in at."""
+    found = book.intakes.get(source)
+    return (words.text(visit.speech, found.title) or source) if found is not None else source
+
+
+def _pairs(values: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return names and values in order, and of a long value the whole behind its beginning."""
+    found = []
+    for name, value in sorted(values.items()):
+        short = ways.cut(value, SHOWN_VALUE)
+        found.append((ways.cut(name, SHOWN_VALUE), short, value if short != value else ""))
+    return found
+
+
+def _standing(visit: Visit, row: Mapping[str, Any], told: Sequence[Way], answers: Any) -> str:
+    """Say in one sentence how it stands, and what is to be done."""
     speech = visit.speech
     if row["state"] == "pending":
         return speech.say("Its condition is met, and not yet for long enough to fire.")
     if row["state"] == "cleared":
         return speech.say("It was gone before it fired.")
     if row["state"] == "resolved":
-        return speech.say("It is over.")
-    if ways and all(way.quiet is not None for way in ways):
-        return speech.say("It fires and is kept quiet: nobody is told of it now.")
-    if ways:
-        hears = sum(len(way.hears) for way in ways)
-        return speech.say_n(
-            "It fires; %(n)s receiver hears of it.", "It fires; %(n)s receivers hear of it.", hears
+        return speech.say("It is over. There is nothing to do.")
+    open_ = next((one for one in answers if one["state"] == "open"), None)
+    if open_ is not None:
+        return speech.say(
+            "It fires, and nobody has answered its incident yet: acknowledge incident %(id)s.",
+            id=open_["id"],
         )
-    return speech.say("It fires.")
-
-
-def _way(
-    visit: Visit, book: Book, way: Way, known: Mapping[str, silences.Silence]
-) -> dict[str, Any]:
-    speech = visit.speech
-    place = ["routing"]
-    for n in way.node.path:
-        place += ["routes", str(n)]
-    conditions = ", ".join(str(one) for one in way.node.conditions)
-    path: list[str | int] = [int(part) if part.isdigit() else part for part in place]
-    return {
-        "where": book.where(*path) if book.routing is not None else "",
-        "conditions": conditions,
-        "receiver": way.node.receiver,
-        "incident": way.node.as_ == "incident",
-        "group": sorted(way.group_labels.items()) if way.node.group_by is not None else None,
-        "members": way.members,
-        "next_at": way.next_at,
-        "wait": words.length(speech, way.node.wait) if way.node.wait else "",
-        "interval": words.length(speech, way.node.interval) if way.node.interval else "",
-        "repeat": words.length(speech, way.node.repeat),
-        "stages": [
-            {
-                "name": speech.say(STAGES[one.name][0]),
-                "said": speech.say(QUIET[one.name] if one.quiet else STAGES[one.name][1]),
-                "quiet": one.quiet is not None,
-                "by": _by(visit, one.quiet, known) if one.quiet else [],
-            }
-            for one in way.stages
-        ],
-        "hears": [
-            {
-                "who": _listener(visit, book, one.listener.id),
-                "last": one.last,
-                "said": speech.say(TOLD[one.told]) if one.told else "",
-                "only_firing": not one.listener.resolved,
-            }
-            for one in way.hears
-        ],
-        "quiet": way.quiet is not None,
-    }  # fmt: skip
-
-
-def _by(visit: Visit, quiet: Quiet, known: Mapping[str, silences.Silence]) -> list[dict[str, str]]:
-    """Return what keeps an alert quiet, as links where there is a page."""
-    if quiet.why == "silenced":
-        return [
-            {
-                "path": "/silences#silence-" + name,
-                "word": _silence(known[name]) if name in known else name,
-            }
-            for name in quiet.by
-        ]  # fmt: skip
-    if quiet.why == "behind":
-        return [{"path": "/checks", "word": name} for name in quiet.by]
-    if quiet.why == "inhibited":
-        count = len(quiet.by)
-        said = visit.speech.say_n("%(n)s alert", "%(n)s alerts", count)
-        return [{"path": "/alerts", "word": said}]
-    return [{"path": "", "word": name} for name in quiet.by]
-
-
-def _silence(one: silences.Silence) -> str:
-    return f"{one.comment} ({one.created_by})"
-
-
-def _listener(visit: Visit, book: Book, id: str) -> str:
-    if id == "incident":
-        return visit.speech.say("the incident, and whoever its escalation pages")
-    for section in ("channels", "webhooks", "teams"):
-        found = getattr(book, section).get(id)
-        if found is not None:
-            return words.text(visit.speech, found.title) or id
-    person = book.people.get(id)
-    return words.text(visit.speech, person.name) if person is not None else id
+    if answers:
+        return speech.say("It fires; somebody looks after its incident already.")
+    quiet = next((way.quiet for way in told if way.quiet is not None), None)
+    if quiet is not None and all(way.quiet is not None for way in told):
+        why = speech.say(WHY[quiet.why])
+        return speech.say("It fires, and nobody is told of it now: %(why)s.", why=why)
+    hears = len({each.listener.id for way in told for each in way.hears})
+    if hears:
+        return speech.say_n(
+            "It fires; %(n)s receiver hears of it. Nobody has to acknowledge it.",
+            "It fires; %(n)s receivers hear of it. Nobody has to acknowledge it.",
+            hears,
+        )
+    return speech.say("It fires, and no route tells anybody of it.")
 
 
 def _drafts(tx: Transaction, visit: Visit, book: Book) -> list[dict[str, Any]]:
@@ -345,11 +377,14 @@ def _drafts(tx: Transaction, visit: Visit, book: Book) -> list[dict[str, Any]]:
 
 async def _with_draft(
     visit: Visit, memory: Memory, book: Book, draft: int | None
-) -> tuple[Memory, int | None]:
-    """Return the memory as it would be with a draft's book; as it is where there is none."""
-    if draft is None or not visit.may("book:write", book):
-        return memory, None
+) -> tuple[Memory, int | None, int | None]:
+    """Return the memory as it would be with a draft's book, and that draft.
+
+    As it is now where none is asked for; the last is the draft that would not run as it stands.
+    """
+    if draft is None or book.id not in memory.books or not visit.may("book:write", book):
+        return memory, None, None
     other = await drafts.book_of(visit.kept.app.revisions, draft, book.id)
-    if other is None:
-        return memory, None
-    return memory.with_book(other, visit.now), draft
+    if other is None or other.status != "active":
+        return memory, None, draft
+    return memory.with_book(other, visit.now), draft, None

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from opsbook.access.approvals import votes_of
 from opsbook.access.tables import access_token, approval
+from opsbook.alerts.tables import alert
 from opsbook.audit.tables import entry
 from opsbook.base.database import Transaction
 from opsbook.checks.tables import observation
@@ -114,6 +115,15 @@ def past_incidents(
     over = incident.c.book.in_(list(books)) & (incident.c.state == "resolved")
     query = sa.select(incident).where(over).order_by(incident.c.id.desc()).limit(limit)
     return tx.rows(query if before is None else query.where(incident.c.id < before))
+
+
+def past_alerts(
+    tx: Transaction, books: Collection[str], *, limit: int, before: int | None = None
+) -> list[dict[str, Any]]:
+    """Return alerts of these books that fired and are over, newest first."""
+    over = alert.c.book.in_(list(books)) & (alert.c.state == "resolved")
+    query = sa.select(alert).where(over).order_by(alert.c.id.desc()).limit(limit)
+    return tx.rows(query if before is None else query.where(alert.c.id < before))
 
 
 def runs(

@@ -48,6 +48,8 @@ BROKEN = {
     told("slak_configs: []"): "did you mean 'slack_configs'?",
     told("slack_configs: [{channel: x}]"): "api_url is missing",
     told("email_configs: [{to: x}]"): "smarthost is missing",
+    told("email_configs: [{to: x, from: y, smarthost: z}]"): "says no port",
+    told("slack_configs: [{api_url: x}]"): "no address of the web",
     told("webhook_configs: [{url: 'ftp://x'}]"): "no address of the web",
     told("telegram_configs: [{bot_token: x}]"): "chat_id is missing",
     told("sns_configs: [{sigv4: {region: a}}]"): "should have one of topic_arn",

@@ -75,7 +75,8 @@ class Desk:
         self.library.remember(self.shop)
 
     async def post(
-        self, *names: str, ends: timedelta | None = timedelta(minutes=5), source: str = "prometheus",
+        self, *names: str, ends: timedelta | None = timedelta(minutes=5),
+        source: str = "prometheus",
         annotations: dict[str, str] | None = None, began: timedelta = timedelta(0), **labels: str,
     ) -> None:  # fmt: skip
         """Hand alerts in; `ends` counts from now, zero is over, none leaves it unsaid."""
@@ -117,10 +118,11 @@ class Desk:
 
     async def said(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """What webhooks say in short: the status, and each alert with its own."""
+        told = await self.told()
         return [
-            (one["status"], [(each["status"], each["labels"]["alertname"]) for each in one["alerts"]])
-            for one in await self.told()
-        ]  # fmt: skip
+            (one["status"], [(a["status"], a["labels"]["alertname"]) for a in one["alerts"]])
+            for one in told
+        ]
 
     async def pages(self) -> list[tuple[str, str, str]]:
         """Who was written to by which channel, and the title."""

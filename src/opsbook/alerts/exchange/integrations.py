@@ -59,6 +59,9 @@ def _secret(at: At, top: At, name: str, *, top_name: str = "") -> _Secret | None
     """A secret from here, from its file, or from the global section; None after a complaint."""
     for where, key in ((at, name), (top, top_name)):
         if key and key in where:
+            if key.endswith("_url") and not is_web(where.text(key)):
+                where.say("error", key, "is no address of the web", "write https://…")
+                return None
             return _Secret(f"{{{key}}}", where.place(key), where.text(key))
         if key and f"{key}_file" in where:
             file = where.text(f"{key}_file")
@@ -102,6 +105,10 @@ def _email(at: At, top: At) -> Address | None:
         missing = "to" if "to" not in at else "smarthost" if not host else "from"
         more = "" if missing == "to" else f", or smtp_{missing}: in the global section"
         at.say("error", "", f"{missing} is missing", f"write {missing}:{more}")
+        return None
+    if not host.rpartition(":")[0]:
+        here, key = (at, "smarthost") if "smarthost" in at else (top, "smtp_smarthost")
+        here.say("error", key, f"{host!r} says no port", "write one such as mail.example.org:587")
         return None
     if not to:
         return None

@@ -1,7 +1,7 @@
 """``tcp``: does a port take connections, and say what it should, and how fast?
 
-The value is the time to connect in ms; with ``expects`` it is the time from there until what is
-expected was there, TLS included, since a port that takes connections and stays silent serves
+The value is the time to connect in ms, and where more is to be done (TLS, something to send or to
+hear) the time until that was done too: a port that takes connections and stays silent serves
 nobody.
 """
 
@@ -68,7 +68,8 @@ async def observe(spec: Tcp, context: Context) -> Reading:
         try:
             if tls is None and spec.send is None and spec.expects is None:
                 return Reading(took, "ms", f"{where} takes connections")
-            return await _talked(spec, context, connection, tls, where)
+            began = time.perf_counter() - took / 1000
+            return await _talked(spec, context, connection, tls, where, began)
         finally:
             connection.close()
     except OSError as error:
@@ -76,10 +77,10 @@ async def observe(spec: Tcp, context: Context) -> Reading:
 
 
 async def _talked(
-    spec: Tcp, context: Context, connection: socket.socket, tls: ssl.SSLContext | None, where: str
-) -> Reading:
+    spec: Tcp, context: Context, connection: socket.socket, tls: ssl.SSLContext | None, where: str,
+    began: float,
+) -> Reading:  # fmt: skip
     """Say and hear. What was heard is told if it is not what was expected, also when time is up."""
-    began = time.perf_counter()
     patience = context.timeout.total_seconds()
     reader, writer = await asyncio.open_connection(
         sock=connection,

@@ -1,7 +1,7 @@
 """Asking: a connection, a request, the bytes that come back, and the connection gone.
 
-Over plain TCP the socket is watched directly, without a transport around it and without waking a
-task before the answer is there: that is what makes a look cheap, on every event loop. TLS is the
+Over plain TCP the socket is watched directly (`watching`), without a transport around it and
+without waking a task before the answer is there: that makes a look cheap, on every event loop. TLS is the
 event loop's own. The caller's timeout is the only one; whoever is cancelled leaves no connection
 behind.
 """
@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from opsbook.checks.connect import connect, opened
 from opsbook.checks.kind import Context
+from opsbook.checks.lean import watching
 from opsbook.checks.lean.answer import Answer, NoAnswer, Reader
 from opsbook.checks.lean.request import Request
 
@@ -59,66 +60,58 @@ class _Exchange:
     is read all the same.
     """
 
-    __slots__ = ("_connection", "_done", "_left", "_loop", "_reader")
+    __slots__ = ("_connection", "_done", "_left", "_reader")
 
     def __init__(self, connection: socket.socket, sent: bytes, reader: Reader) -> None:
         self._connection = connection
         self._left = sent
         self._reader = reader
-        self._loop = asyncio.get_running_loop()
-        self._done: asyncio.Future[None] = self._loop.create_future()
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def over(self, place: tuple[Any, ...] | None = None) -> None:
         """Connect to `place`, if it is not connected, send, and read until the answer is whole."""
         fault = 0 if place is None else self._connection.connect_ex(place)
         if fault not in {0, errno.EINPROGRESS}:
             raise OSError(fault, os.strerror(fault))
-        # Both are taken back only at the end, where the event loop can do so in one go.
-        self._loop.add_writer(self._connection, self._writable)
+        watch = watching.of(asyncio.get_running_loop())
+        watch.add(self._connection, self._changed)
         try:
             await self._done
         finally:
-            self._loop.remove_writer(self._connection)
-            self._loop.remove_reader(self._connection)
+            watch.remove(self._connection)
 
-    def _writable(self) -> None:
-        """It is connected, or is not; or there is room for more of the request."""
+    def _changed(self) -> None:
+        """It is connected, or is not; there is room to send, or something to read."""
         if self._done.done():
             return
         try:
-            self._left = self._left[self._send() :]
-            self._loop.add_reader(self._connection, self._readable)
-            if not self._left:
-                self._loop.remove_writer(self._connection)
+            if self._left:
+                self._send()
+            if self._read():
+                self._done.set_result(None)
         except Exception as error:  # noqa: BLE001  handed to whoever waits
             self._done.set_exception(error)
 
-    def _send(self) -> int:
-        """Send what there is room for; a connection that was not made is told here, too."""
+    def _send(self) -> None:
+        """Send until there is no room; a connection that was not made is told here, too."""
         try:
-            return self._connection.send(self._left)
+            while self._left:
+                self._left = self._left[self._connection.send(self._left) :]
         except BlockingIOError:
-            return 0
+            pass
         except (BrokenPipeError, ConnectionResetError):
-            return len(self._left)
+            self._left = b""
 
-    def _readable(self) -> None:
-        """Some of the answer is there, or its end."""
-        if self._done.done():
-            return
+    def _read(self) -> bool:
+        """Read until there is no more, which the bounds of the reader end; whether that was all."""
         try:
-            data = self._connection.recv(PIECE)
-            if data:
-                if not self._reader.feed(data):
-                    return
-            else:
-                self._reader.end()
-        except (BlockingIOError, InterruptedError):
-            return
-        except Exception as error:  # noqa: BLE001  handed to whoever waits
-            self._done.set_exception(error)
-            return
-        self._done.set_result(None)
+            while data := self._connection.recv(PIECE):
+                if self._reader.feed(data):
+                    return True
+        except BlockingIOError:
+            return False
+        self._reader.end()
+        return True
 
 
 async def _secured(
