@@ -29,7 +29,6 @@ from opsbook.incidents.escalate import climb
 from opsbook.incidents.tables import incident
 from opsbook.people import next_rung
 
-
 MOST_NAMED: Final = 50
 
 

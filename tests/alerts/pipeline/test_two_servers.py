@@ -77,7 +77,7 @@ async def test_the_other_takes_over_and_every_accepted_alert_is_told_once(
                 up = await asyncio.to_thread(
                     start, folder, data=data, OPSBOOK_DATABASE=postgres_url
                 )
-                servers.append(up)  # noqa: PERF401  (each that started is stopped, come what may)
+                servers.append(up)
             leader = next(one for one in servers if f"-{one.process.pid}-" in holder(postgres_url))
             (other,) = [one for one in servers if one is not leader]
             stop = asyncio.Event()
