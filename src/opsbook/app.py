@@ -50,7 +50,7 @@ from opsbook.runs.programs import Programs
 from opsbook.runs.supervisor import Spawner
 from opsbook.settings import Settings
 from opsbook.web.api import KEEP_ANSWERS, forget_answers
-from opsbook.web.site import create
+from opsbook.web.site import create, with_doors
 
 SEAL_EVERY = timedelta(seconds=1)
 KEEP_EVENTS = timedelta(days=7)
@@ -411,8 +411,8 @@ class _Server(uvicorn.Server):
 async def _serve(app: App, listener: socket.socket) -> AsyncIterator[None]:
     site = create(app)
     config = uvicorn.Config(
-        site, log_config=None, access_log=False, lifespan="off", server_header=False,
-        timeout_graceful_shutdown=2, timeout_keep_alive=15,
+        with_doors(app, site), log_config=None, access_log=False, lifespan="off",
+        server_header=False, timeout_graceful_shutdown=2, timeout_keep_alive=15,
     )  # fmt: skip
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="serve")

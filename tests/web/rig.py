@@ -19,6 +19,7 @@ import uvicorn
 from opsbook import audit
 from opsbook.access import sessions
 from opsbook.alerts import Dispatcher
+from opsbook.alerts.heartbeats import Heartbeats
 from opsbook.alerts.intake.doors import Doors
 from opsbook.audit.entries import SERVER
 from opsbook.base import places
@@ -32,7 +33,7 @@ from opsbook.book.library import Library
 from opsbook.checks import KINDS, Facts, Scheduler
 from opsbook.revisions import Revisions
 from opsbook.runs import STEP_KINDS
-from opsbook.web.site import create
+from opsbook.web.site import create, with_doors
 from tests.web import cast, seed
 
 Fill = Callable[[Transaction, Book, datetime, dict[str, int]], object]
@@ -68,6 +69,7 @@ class Rig:
         self.loops.loops.clear()
         self.dispatcher = Dispatcher(self.database, self.library, "http://127.0.0.1:0")
         self.doors = Doors(self.database, self.library, clock)
+        self.hearts = Heartbeats(self.library, self.loops, clock, timeout=0.5)
         self.started_at = clock.now()
         self.engine = SimpleNamespace(trouble={})
         self.sealer = audit.Sealer(self.database, self.places.audit)
@@ -113,7 +115,11 @@ async def serving(data: Path, fill: Fill, database: str | None = None) -> AsyncI
     listener.setblocking(False)
     rig.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     config = uvicorn.Config(
-        site, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
+        with_doors(rig, site),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
@@ -128,6 +134,7 @@ async def serving(data: Path, fill: Fill, database: str | None = None) -> AsyncI
         await task
         await rig.scheduler.stop()
         await rig.doors.close()
+        await rig.hearts.stop()
         await rig.database.stop()
 
 

@@ -20,13 +20,14 @@ import uvicorn
 from opsbook import audit, runs
 from opsbook.access import sessions, tokens
 from opsbook.alerts import Dispatcher
+from opsbook.alerts.heartbeats import Heartbeats
 from opsbook.alerts.intake.doors import Doors
 from opsbook.base.database import Transaction
 from opsbook.book import Book, load
 from opsbook.revisions import Revisions
 from opsbook.runs.tables import attempt, step, wait
 from opsbook.runs.tables import run as run_table
-from opsbook.web.site import create
+from opsbook.web.site import create, with_doors
 from opsbook.web.visit import SESSION
 from tests.support.runs import VOCABULARY, Stage, open_folder
 from tests.support.visitor import Visitor
@@ -365,6 +366,7 @@ async def serving(folder: Path, port: int = 0) -> AsyncIterator[Site]:
         app.sealer = audit.Sealer(stage.database, stage.places.audit)
         app.dispatcher = Dispatcher(stage.database, stage.library, "http://127.0.0.1:0")
         app.doors = Doors(stage.database, stage.library, stage.clock)
+        app.hearts = Heartbeats(stage.library, stage.loops, stage.clock)
         app.started_at = stage.clock.now()
         files = {f"runbooks/{name}.md": text for name, text in BOOKS.items()}
         await stage.publish(load({"book.yaml": HEAD, **files}, VOCABULARY))
@@ -374,7 +376,11 @@ async def serving(folder: Path, port: int = 0) -> AsyncIterator[Site]:
         listener.bind(("127.0.0.1", port))
         listener.setblocking(False)
         config = uvicorn.Config(
-            served, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
+            with_doors(app, served),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=2,
         )
         server = uvicorn.Server(config)
         server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]

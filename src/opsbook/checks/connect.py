@@ -21,7 +21,7 @@ from opsbook.checks.model import Reading
 
 OURS = {
     errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL,
-    errno.ENETUNREACH, errno.ENETDOWN, errno.EACCES, errno.EPERM,
+    errno.ENETUNREACH, errno.ENETDOWN, errno.EACCES, errno.EPERM, errno.ENOSPC,
 }  # fmt: skip
 _NOT_BLOCKING = getattr(socket, "SOCK_NONBLOCK", 0)
 UNKNOWN_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}

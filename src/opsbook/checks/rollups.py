@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from opsbook.checks.recent import rank95, statistic
 
@@ -22,8 +23,7 @@ SPANS = (FIVE_MINUTES, HOUR)
 STATES = ("ok", "warning", "critical", "nodata")
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """One look: its time in microseconds since 1970, as the database has it."""
 
     at: int

@@ -91,6 +91,8 @@ async def listed(visit: Visitor, before: Before = None, match: str = "") -> Resp
     values = {
         "alone": [one["alerts"][0] | {"zone": one["zone"]} for one in alone if one["alerts"]],
         "groups": together,
+        "alone_first": not together
+        or (bool(alone) and alone[0]["weight"] <= together[0]["weight"]),
         "past": [_row(visit, one) for one in past],
         "pending": [_row(visit, one) for one in pending[:EACH]],
         "pending_more": max(0, len(pending) - EACH),
@@ -114,7 +116,7 @@ def _wanted(visit: Visit, match: str) -> tuple[Matchers, str]:
 def _sentence(speech: Speech, count: int, quiet: int, open_: int, *, wanted: bool) -> str:
     """Say what fires and what is to be done about it."""
     if not count:
-        return speech.say("No such alert fires." if wanted else "No alert fires.")
+        return speech.say("No such alert fires.") if wanted else speech.say("No alert fires.")
     told = [speech.say_n("%(n)s alert fires.", "%(n)s alerts fire.", count)]
     if quiet:
         told.append(
@@ -159,7 +161,8 @@ def _groups(
         mine.sort(key=lambda one: one[:3])
         found.append(
             {
-                "alerts": mine, "labels": group.labels, "receiver": group.node.receiver,
+                "alerts": mine, "labels": group.labels,
+                "receiver": ways.receiver(visit, book, group.node),
                 "alone": group.node.group_by is None, "weight": mine[0][:2], "count": len(mine),
                 "quiet": sum(one[0] for one in mine), "zone": ZoneInfo(book.timezone),
                 "book": book.id,
@@ -283,6 +286,7 @@ async def detail(visit: Visitor, alert_id: Number, draft: Before = None) -> Resp
         if told
         else [],
         "over": over,
+        "quiet": bool(told and told.ways) and all(one.quiet is not None for one in told.ways),
         "source": _source(visit, book, row["source"]),
         "sentence": _standing(visit, row, told.ways if told else (), found["incidents"]),
         "incidents": [

@@ -90,7 +90,7 @@ def further(now: datetime, seen: Range) -> list[tuple[str, Range]]:
     half, quarter = seen.length / 2, seen.length / 4
     found = [(N_("Earlier"), Range(seen.since - half, seen.until - half))]
     if seen.until < now - timedelta(seconds=2):
-        found.append((N_("Later"), Range(seen.since + half, min(seen.until + half, now))))
+        found.append((N_("Newer"), Range(seen.since + half, min(seen.until + half, now))))
     if seen.length > 2 * SHORTEST:
         found.append((N_("Closer"), Range(seen.since + quarter, seen.until - quarter)))
     if seen.length < LONGEST / 2:

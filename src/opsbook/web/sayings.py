@@ -312,6 +312,33 @@ KNOWN: Final = (
     N_("a text"),
     N_("an integer from %(low)s up to %(high)s"),
     N_("a number from %(low)s up to %(high)s"),
+    N_("it has no matcher: it would keep everything quiet"),
+    N_("every matcher takes an alert without its label: it would keep all quiet"),
+    N_("it ends before it begins"),
+    N_("its end is past already"),
+    N_("it has no comment that says why"),
+    N_("it does not say who sets it"),
+    N_("it comes again without saying for how long each time"),
+    N_('%(text)s is no matcher; write one such as severity="critical" or service=~"a|b"'),
+    N_("%(text)s: expected a comma before %(rest)s"),
+    N_("%(text)s: a quotation mark is not closed"),
+    N_("%(text)s: put the value in quotation marks"),
+    N_("%(text)s opens a brace and does not close it, or the reverse"),
+    N_("%(text)s is no regular expression of RE2: %(why)s"),
+    N_("more than %(n)s matchers are not taken"),
+    N_("a matcher needs the name of a label"),
+    N_("a matcher longer than %(most)s characters is not taken"),
+    N_(
+        "%(text)s is not a duration; write a number and a unit, such as 500ms, 30s, 15m, 1h30m "
+        "or 7d"
+    ),
+    N_("%(text)s is too long a duration; write a shorter one, such as 365d"),
+    N_(
+        '%(text)s is not a schedule; write "every day 09:00", "every Monday 10:00", "first '
+        'business day 10:00" or a cron line such as "0 3 * * *"; see docs/reference/calendar.md'
+    ),
+    N_("%(at)s in %(text)s is no time of day; write 00:00 to 23:59"),
+    N_('%(text)s names no time of day; write for example "%(core)s 09:00"'),
     N_("a duration such as 30s or 1h30m"),
     N_(
         "it is JSON with more than %(n)s lists or objects in one another: print only the part "

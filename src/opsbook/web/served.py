@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from opsbook.alerts import Dispatcher
+from opsbook.alerts.heartbeats import Heartbeats
 from opsbook.alerts.intake.doors import Doors
 from opsbook.base.clock import Clock
 from opsbook.base.database import Database
@@ -56,6 +57,8 @@ class Served(Protocol):
     def dispatcher(self) -> Dispatcher: ...
     @property
     def doors(self) -> Doors: ...
+    @property
+    def hearts(self) -> Heartbeats: ...
     @property
     def url(self) -> str: ...
     @property

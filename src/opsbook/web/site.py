@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from opsbook.web import (
     accounts,
@@ -77,8 +78,6 @@ def create(app: Served) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         middleware=[
-            Middleware(Front, served=app, doors=app.doors),
-            Middleware(IntakeDoors, doors=app.doors),
             Middleware(Guard, refuse=faults.answer),
             Middleware(GZipMiddleware, minimum_size=600, compresslevel=5),
         ],
@@ -96,6 +95,15 @@ def create(app: Served) -> FastAPI:
 
     faults.install(served)
     return served
+
+
+def with_doors(app: Served, site: ASGIApp) -> ASGIApp:
+    """Return what a server serves: the doors for alerts in front of everything else.
+
+    Thousands of requests come through them in a second, and a framework around each would cost more
+    than the work itself.
+    """
+    return Front(IntakeDoors(site, app.doors), app, app.doors)
 
 
 def environment() -> jinja2.Environment:

@@ -12,6 +12,7 @@ from opsbook.alerts import silences
 from opsbook.alerts.pipeline.explain import Way
 from opsbook.alerts.pipeline.memory import Memory
 from opsbook.alerts.pipeline.muting import Quiet
+from opsbook.alerts.pipeline.routing import Node
 from opsbook.book import Book
 from opsbook.web import readings, words
 from opsbook.web.i18n import N_
@@ -57,7 +58,7 @@ def shown(
     return {
         "where": book.where(*path) if book.routing is not None else "",
         "conditions": conditions,
-        "receiver": way.node.receiver,
+        "receiver": receiver(visit, book, way.node),
         "incident": way.node.as_ == "incident",
         "group": sorted(way.group_labels.items()) if way.node.group_by is not None else None,
         "members": way.members,
@@ -146,6 +147,13 @@ def cut(text: str, most: int = LONGEST) -> str:
 
 def _silence(one: silences.Silence) -> str:
     return cut(f"{one.comment} ({one.created_by})")
+
+
+def receiver(visit: Visit, book: Book, node: Node) -> str:
+    """Return whom a route tells, in a few words."""
+    names = [visit.speech.say("an incident")] if node.as_ == "incident" else []
+    names += [_listener(visit, book, one.id) for one in node.listeners if one.id != "incident"]
+    return ", ".join(names) or visit.speech.say("nobody")
 
 
 def _listener(visit: Visit, book: Book, id: str) -> str:

@@ -62,6 +62,11 @@ DOOR: Final[Mapping[str, State]] = {
     "unused": State("○", N_("never used"), "still"),
     "refuses": State("▲", N_("refused the last"), "warning"),
 }
+HEART: Final[Mapping[str, State]] = {
+    "told": State("●", N_("told"), "ok"),
+    "waits": State("○", N_("not told yet"), "still"),
+    "failed": State("▲", N_("not taken"), "warning"),
+}
 RUN: Final[Mapping[str, State]] = {
     "queued": State("○", N_("queued"), "still"),
     "running": State("◐", N_("running"), "running"),
@@ -103,7 +108,7 @@ ACCOUNT: Final[Mapping[str, State]] = {
 }
 FAMILIES: Final = {
     "check": CHECK, "incident": INCIDENT, "run": RUN, "step": STEP, "page": PAGE, "draft": DRAFT,
-    "account": ACCOUNT, "alert": ALERT, "silence": SILENCE, "door": DOOR,
+    "account": ACCOUNT, "alert": ALERT, "silence": SILENCE, "door": DOOR, "heart": HEART,
 }  # fmt: skip
 UNKNOWN: Final = State("◇", "", "still")
 

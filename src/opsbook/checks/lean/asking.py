@@ -1,9 +1,9 @@
 """Asking: a connection, a request, the bytes that come back, and the connection gone.
 
 Over plain TCP the socket is watched directly (`watching`), without a transport around it and
-without waking a task before the answer is there: that makes a look cheap, on every event loop. TLS is the
-event loop's own. The caller's timeout is the only one; whoever is cancelled leaves no connection
-behind.
+without waking a task before the answer is there: that makes a look cheap, on every event loop.
+TLS is the event loop's own. The caller's timeout is the only one; whoever is cancelled leaves no
+connection behind.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ handle, a third of what a look costs. Here one epoll of our own is watched by th
 long as that runs, and a socket costs one call: closing it ends the watch.
 
 Told once for each change (edge-triggered), so whoever is called sends and reads until it would
-block.
+block. A call too many does no harm, and happens: what was told of a socket may reach the next one
+that got its number. Linux alone has epoll, and Opsbook runs on Linux.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class Watch:
     def add(self, connection: socket.socket, called: Called) -> None:
         """Call `called` after each change; it must let nothing escape."""
         place = connection.fileno()
-        self._called[place] = called
         self._epoll.register(place, self._all)
+        self._called[place] = called
 
     def remove(self, connection: socket.socket) -> None:
         """Call nobody any more; the socket is closed right after."""
