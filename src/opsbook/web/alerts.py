@@ -189,11 +189,18 @@ def _limited(
             _of_memory(visit, one, quiet, group["labels"]) for _, _, _, one, quiet in chosen
         ]
         group["more"] = group["count"] - len(chosen)
-        names = [Matcher(name, "=", value) for name, value in sorted(group["labels"].items())]
-        group["match"] = ",".join(str(one) for one in names)
+        group["match"] = _narrowed(group["labels"]) if group["more"] else ""
         if chosen:
             (alone if group["alone"] else together).append(group)
     return alone, together
+
+
+def _narrowed(labels: Mapping[str, str]) -> str:
+    """Return a filter for these labels; empty where a matcher cannot hold one of them."""
+    try:
+        return ",".join(str(Matcher(name, "=", value)) for name, value in sorted(labels.items()))
+    except MatcherError:
+        return ""
 
 
 def _of_memory(
@@ -288,7 +295,10 @@ async def detail(visit: Visitor, alert_id: Number, draft: Before = None) -> Resp
         "over": over,
         "quiet": bool(told and told.ways) and all(one.quiet is not None for one in told.ways),
         "source": _source(visit, book, row["source"]),
-        "sentence": _standing(visit, row, told.ways if told else (), found["incidents"]),
+        "sentence": _standing(
+            visit, row, told.ways if told else (), found["incidents"],
+            sees=visit.may("incidents:read", book),
+        ),
         "incidents": [
             {"id": one["id"], "title": words.text(visit.speech, one["title"]),
              "state": one["state"], "severity": one["severity"]}
@@ -341,8 +351,13 @@ def _pairs(values: Mapping[str, str]) -> list[tuple[str, str, str]]:
     return found
 
 
-def _standing(visit: Visit, row: Mapping[str, Any], told: Sequence[Way], answers: Any) -> str:
-    """Say in one sentence how it stands, and what is to be done."""
+def _standing(
+    visit: Visit, row: Mapping[str, Any], told: Sequence[Way], answers: Any, *, sees: bool
+) -> str:
+    """Say in one sentence how it stands, and what is to be done.
+
+    `answers` are its active incidents, as far as the visitor `sees` any.
+    """
     speech = visit.speech
     if row["state"] == "pending":
         return speech.say("Its condition is met, and not yet for long enough to fire.")
@@ -362,6 +377,10 @@ def _standing(visit: Visit, row: Mapping[str, Any], told: Sequence[Way], answers
     if quiet is not None and all(way.quiet is not None for way in told):
         why = speech.say(WHY[quiet.why])
         return speech.say("It fires, and nobody is told of it now: %(why)s.", why=why)
+    if any(way.node.as_ == "incident" for way in told):
+        if sees:
+            return speech.say("It fires, and no incident is open for it now.")
+        return speech.say("It fires; those who answer incidents hear of it.")
     hears = len({each.listener.id for way in told for each in way.hears})
     if hears:
         return speech.say_n(

@@ -3,14 +3,18 @@
 from datetime import datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from opsbook.alerts import silences
+from opsbook.alerts.intake.handing import hand_in
 from opsbook.alerts.pipeline import store
 from opsbook.alerts.pipeline.loop import CONSUMER, GRACE, WRITE_EVERY
 from opsbook.alerts.silences import InvalidSilence, Wanted
+from opsbook.alerts.tables import alert
 from opsbook.base import events
-from opsbook.base.database import Database
+from opsbook.base.database import Database, Transaction
 from opsbook.book.matchers import parse_all
+from opsbook.checks.tables import status
 from tests.alerts.pipeline.desk import GROUPED, Desk, book
 
 MINUTE = timedelta(minutes=1)
@@ -314,3 +318,75 @@ async def test_a_batch_that_cannot_be_read_stops_nothing(desk: Desk) -> None:
     assert len(await desk.alerts()) == 1
     position = await desk.database.read(lambda tx: events.position(tx, CONSUMER))
     assert position == 2
+
+
+CHECKED = """\
+checks:
+  web: {kind: tcp, title: Web, host: localhost, port: 80}
+  db: {kind: tcp, title: DB, host: localhost, port: 5432}
+rules:
+  web-down: {check: web, when: critical, severity: P1, summary: The web is down}
+"""
+
+
+async def own_alert(desk: Desk, *, behind: str, state: str = "firing") -> None:
+    """An alert of the book's own, of a check that is or is not behind another."""
+
+    def write(tx: Transaction) -> None:
+        tx.execute(sa.delete(status))
+        tx.insert(
+            status, book="shop", check_id="web", state="critical", since=desk.now, at=desk.now,
+            behind=behind,
+        )  # fmt: skip
+        known = tx.row(sa.select(alert).where(alert.c.rule == "web-down"))
+        if known is None:
+            id = tx.insert(
+                alert, book="shop", rule="web-down", check_id="web", fingerprint="web-down",
+                state=state, severity="P1", summary={"": "The web is down"}, pending_since=desk.now,
+                labels={"alertname": "web-down", "check": "web"}, fired_at=desk.now,
+                seen_at=desk.now,
+            )  # fmt: skip
+        else:
+            id = known["id"]
+            over = desk.now if state == "resolved" else None
+            change = sa.update(alert).where(alert.c.id == id)
+            tx.execute(change.values(state=state, resolved_at=over))
+        hand_in(tx, desk.now, "shop", "rules", str(id).encode())
+
+    await desk.database.write(write)
+    await desk.dispatcher.tick(desk.now)
+
+
+async def test_an_alert_behind_a_failed_check_pages_nobody_until_that_is_no_explanation_any_more(
+    alone: Desk,
+) -> None:
+    alone.reload(CHECKED)
+    await own_alert(alone, behind="db")
+    assert await alone.events("group.firing") == []
+    await own_alert(alone, behind="")
+    await alone.seconds(20)
+    (told,) = await alone.events("group.firing")
+    assert told["rule"] == "web-down"
+
+
+async def test_an_alert_that_ends_while_it_is_behind_a_failed_check_was_never_told(
+    alone: Desk,
+) -> None:
+    alone.reload(CHECKED)
+    await own_alert(alone, behind="db")
+    alone.now += timedelta(seconds=5)
+    await own_alert(alone, behind="db", state="resolved")
+    await alone.seconds(60)
+    assert await alone.events("group.firing", "group.resolved") == []
+
+
+async def test_an_alert_of_the_books_own_fires_until_its_rule_says_otherwise(alone: Desk) -> None:
+    alone.reload(CHECKED)
+    await own_alert(alone, behind="")
+    await alone.seconds(7200)
+    alone.restart()
+    await alone.seconds(7200)
+    assert len(await alone.events("group.firing")) == 1
+    await own_alert(alone, behind="", state="resolved")
+    (over,) = await alone.events("group.resolved")
+    assert len(over["resolved"]) == 1

@@ -34,7 +34,12 @@ def command(check: str | None, book: str | None, data: str | None, form: str) ->
         output.as_json(answer)
     else:
         show(shown)
-    return int(any(one["state"] not in FINE for one in shown))
+    return int(any(not _fine(one) for one in shown))
+
+
+def _fine(one: dict[str, Any]) -> bool:
+    """Whether nobody has to look at it; one outside of its hours says nothing either way."""
+    return one["paused"] or one["state"] in FINE
 
 
 def _book_of(found: server.Server, check: str, book: str | None) -> str:
@@ -59,17 +64,27 @@ def _list(checks: list[dict[str, Any]]) -> None:
     heads = ["", *(["BOOK"] if several else []), "CHECK", "VALUE", "TOOK", "SEEN", "SAYS"]
     rows = [
         [
-            output.glyph(one["state"]),
+            output.glyph("paused" if one["paused"] else one["state"]),
             *([one["book"]] if several else []),
             one["id"],
             output.quantity(one["value"], one["unit"]),
             output.quantity(one["latency_ms"], "ms") if one["at"] else "–",
             output.age(one["at"]),
-            one["message"],
+            _says(one),
         ]
         for one in checks
     ]
     output.table(heads, rows, right=[len(heads) - 4, len(heads) - 3])
+
+
+def _says(one: dict[str, Any]) -> str:
+    """What it says, and what makes that less than it seems."""
+    said = [one["message"]]
+    if one["behind"]:
+        said.insert(0, words.BEHIND.format(check=one["behind"]))
+    if one["flapping"]:
+        said.insert(0, words.FLAPPING)
+    return " · ".join(part for part in said if part)
 
 
 def _one(checks: list[dict[str, Any]]) -> None:
@@ -90,7 +105,7 @@ def _one(checks: list[dict[str, Any]]) -> None:
 
 
 def _sentence(checks: list[dict[str, Any]]) -> str:
-    bad = sum(one["state"] not in FINE for one in checks)
+    bad = sum(not _fine(one) for one in checks)
     new = sum(one["state"] == "new" for one in checks)
     if not checks:
         return words.NO_CHECKS

@@ -9,12 +9,15 @@ from fastapi import APIRouter, Query
 
 from opsbook.base.errors import NotFound
 from opsbook.book import Book
-from opsbook.checks import store
+from opsbook.checks import store, windows
 from opsbook.web.api.callers import Ask
 from opsbook.web.api.models import CheckDetail, CheckOut, Checks, ObservationOut
 from opsbook.web.api.problems import ProblemRoute
 
 routes = APIRouter(route_class=ProblemRoute, tags=["checks"])
+SEEN = (
+    "state", "since", "at", "value", "unit", "latency_ms", "message", "flapping", "behind",
+)  # fmt: skip
 HOUR = 3600
 DAYS_400 = 400 * 24 * HOUR
 
@@ -26,13 +29,14 @@ async def checks(ask: Ask, book: str | None = None) -> Checks:
     seen = await ask.app.database.read(
         lambda tx: {one.id: store.statuses(tx, one.id) for one in books}
     )
-    return Checks(
-        checks=[
-            CheckOut(**shaped(one, check_id, seen[one.id].get(check_id), ask.language))
-            for one in books
-            for check_id in one.checks
-        ]
-    )
+    now = ask.app.clock.now()
+    shown = []
+    for one in books:
+        rests = windows.paused(one, now)
+        for check_id in one.checks:
+            told = shaped(one, check_id, seen[one.id].get(check_id), ask.language)
+            shown.append(CheckOut(**told, paused=check_id in rests))
+    return Checks(checks=shown)
 
 
 @routes.get("/checks/{book}/{check}")
@@ -57,6 +61,7 @@ async def check(
     )
     return CheckDetail(
         **shaped(found, check, row, ask.language),
+        paused=check in windows.paused(found, ask.app.clock.now()),
         rules=[rule.id for rule in found.rules.values() if rule.check == check],
         series=[ObservationOut(**one) for one in series],
     )
@@ -67,7 +72,7 @@ def shaped(book: Book, check_id: str, row: dict[str, Any] | None, language: str)
     check = book.checks[check_id]
     seen = row or {
         "state": "new", "since": None, "at": None, "value": None, "unit": "",
-        "latency_ms": None, "message": "",
+        "latency_ms": None, "message": "", "flapping": False, "behind": "",
     }  # fmt: skip
     return {
         "book": book.id,
@@ -78,6 +83,6 @@ def shaped(book: Book, check_id: str, row: dict[str, Any] | None, language: str)
         "where": book.where("checks", check_id),
         **{
             name: seen[name]
-            for name in ("state", "since", "at", "value", "unit", "latency_ms", "message")
+            for name in SEEN
         },
     }

@@ -93,7 +93,9 @@ class Books(Shape):
 class CheckOut(Shape):
     """A check and what it saw last; ``new`` is one that has not looked yet.
 
-    ``every`` is in seconds, ``where`` is the line of the book that says so.
+    ``every`` is in seconds, ``where`` is the line of the book that says so. ``paused`` is outside
+    of its hours, ``flapping`` changes its state too often to be believed, and ``behind`` names the
+    failed check that explains what this one sees.
     """
 
     book: str
@@ -109,6 +111,9 @@ class CheckOut(Shape):
     unit: str
     latency_ms: float | None
     message: str
+    flapping: bool
+    behind: str
+    paused: bool
 
 
 class Checks(Shape):
