@@ -50,7 +50,8 @@ def filled(path: str, ids: Ids, **more: object) -> str:
         "book_id": "vault", "book": "vault", "check_id": "watch", "check": "watch",
         "hook": "sink", "runbook_id": "open", "step_key": "look", "step": "look",
         "section": "checks", "element_id": "watch", "path": "runbooks/open.md", "wish": "disable",
-        "token_id": 1, "mark": "x", "raw": "x", "name": "x", **more,
+        "alert_id": ids.alert, "uuid": ids.silence, "token_id": 1, "mark": "x", "raw": "x",
+        "name": "x", **more,
     }  # fmt: skip
     return re.sub(r"\{(\w+)(:\w+)?\}", lambda found: str(names[found[1]]), path)
 
@@ -91,8 +92,12 @@ async def test_nothing_of_a_book_that_one_may_not_read_comes_through_any_address
 
 
 SAID = {"reason": "x", "note": "x", "text": "x", "back": "/", "title": "x", "approval": "1",
-        "choice": "skip", "login": "x"}  # fmt: skip
+        "choice": "skip", "login": "x", "book": "vault", "matchers": "a=b", "length": "1h",
+        "comment": "x"}  # fmt: skip
 BODIES = {
+    "/api/v1/silences": {
+        "book": "vault", "matchers": ["a=b"], "length": "1h", "comment": "x",
+    },
     "/api/v1/runs": {
         "runbook": "restart-payments",
         "book": "shop",

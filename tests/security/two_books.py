@@ -18,8 +18,11 @@ from fastapi.routing import APIRoute
 from opsbook import audit
 from opsbook.access import accounts, approvals, tokens
 from opsbook.access.tables import access_token as token
+from opsbook.alerts import silences
+from opsbook.alerts.silences import Wanted
 from opsbook.base.database import Transaction, metadata
 from opsbook.book import Book, load
+from opsbook.book.matchers import parse_all
 from opsbook.checks import Observation
 from opsbook.checks import store as checks
 from opsbook.notify.tables import delivery, page
@@ -75,6 +78,8 @@ class Ids:
     account: int
     page: int
     draft: int
+    alert: int
+    silence: str
 
 
 def fill(tx: Transaction, book: Book, now: datetime) -> Ids:
@@ -129,7 +134,11 @@ def fill(tx: Transaction, book: Book, now: datetime) -> Ids:
         files={"book.yaml": {"text": MARK, "base": None}}, reason=MARK, created_at=now,
         updated_at=now,
     )  # fmt: skip
-    return Ids(made, opened, file, keeper, told, edited)
+    quiet = silences.put(
+        tx, now, book.id,
+        Wanted(parse_all('alertname="x"'), now, now + seed.M * 60, "keeper", MARK), "account:1",
+    )  # fmt: skip
+    return Ids(made, opened, file, keeper, told, edited, alert, quiet.uuid)
 
 
 @dataclass

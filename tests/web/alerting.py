@@ -1,15 +1,19 @@
 """The shop of the page tests with routes, doors and hours, and alerts handed in at its doors."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
+from html import unescape
 
 import sqlalchemy as sa
 
 from opsbook.alerts.intake import accepting
 from opsbook.alerts.intake.posted import Posted
 from opsbook.alerts.tables import alert
+from opsbook.base import events
 from opsbook.base.database import Transaction
 from opsbook.book import Book, load
+from opsbook.incidents import Response
 from tests.web import cast
 from tests.web.rig import Rig, vocabulary
 
@@ -47,7 +51,7 @@ async def hand_in(
     rig: Rig, *given: Mapping[str, str], annotations: Mapping[str, str] | None = None,
     link: str = "", ends: timedelta = timedelta(hours=1), source: str = "prometheus",
 ) -> list[int]:  # fmt: skip
-    """Hand alerts in by their labels, let them be worked in, and return their numbers."""
+    """Hand alerts in by their labels, let what follows happen, and return their numbers."""
     now = rig.clock.now()
     posted = [
         Posted(dict(labels), dict(annotations or {}), now - timedelta(minutes=7), now + ends, link)
@@ -55,9 +59,16 @@ async def hand_in(
     ]
     await rig.database.write(lambda tx: accepting.accept(tx, now, "shop", source, posted))
     await rig.dispatcher.tick(now)
+    await events.drain(rig.database, Response(rig.library).consumer, now)
 
     def numbers(tx: Transaction) -> list[int]:
         found = tx.rows(sa.select(alert.c.id).where(alert.c.source == source).order_by(alert.c.id))
         return [row["id"] for row in found][-len(given) :]
 
     return await rig.database.read(numbers)
+
+
+def text(page: str) -> str:
+    """What a page says, without its marks."""
+    said = re.sub(r"<[^>]+>", "", page.split("<main")[1].partition("</main>")[0])
+    return " ".join(unescape(said).split())

@@ -41,7 +41,6 @@ FIELDS: Final = (
     ("it ends before", "length"),
     ("its end is past", "length"),
     ("it has no comment", "comment"),
-    ("it comes again without", "each"),
 )
 """How what is wrong with a silence begins, and which field of the form it is about."""
 KINDS: Final = (
@@ -198,11 +197,13 @@ def _wanted(visit: Visit, book: Book, form: Form) -> tuple[Wanted | None, dict[s
     length = min(read.get("length", timedelta(hours=1)), LONGEST)
     wanted = Wanted(
         matchers, visit.now, visit.now + length, visit.login, form.comment,
-        schedule=form.schedule, length=read.get("each", timedelta(hours=1)),
+        schedule=form.schedule, length=read.get("each") or timedelta(hours=1),
         timezone=book.timezone if form.schedule else "",
     )  # fmt: skip
     if not form.schedule:
         wanted = replace(wanted, length=timedelta(0))
+    elif "each" not in wrong and not read["each"]:
+        wrong["each"] = ["it comes again without saying for how long each time"]
     for fault in model.faults(wanted, visit.now):
         name = next((field for begin, field in FIELDS if fault.startswith(begin)), "schedule")
         if not (name in wrong and name in {"matchers", "length", "each"}):
