@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import aiohttp
 from aiohttp import web
+
 from tests.support.front_door import start
 from tests.support.servers import free_port, needs
 
@@ -227,12 +228,19 @@ async def main() -> None:
     options.add_argument("--active", type=int, default=50_000)
     asked = options.parse_args()
     for name, made in (("alertmanager", alertmanager), ("opsbook", opsbook)):
-        with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-            Path(folder).chmod(0o711)
+        with folder() as place:
             async with ears() as (port, heard):
-                with made(Path(folder), port) as server:
+                with made(place, port) as server:
                     print(name)
                     await measured(server, heard, asked)
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    """A folder that a step's user may walk through."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
 
 
 if __name__ == "__main__":

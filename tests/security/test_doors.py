@@ -154,7 +154,8 @@ async def test_who_may_only_read_changes_nothing_by_any_address(site: Site) -> N
     seeded = site.rig.made
     assert isinstance(seeded, dict)
     ours = Ids(run=seeded["run"], incident=seeded["incident"], evidence=1,
-               account=site.rig.ids["responder"], page=1, draft=1)  # fmt: skip
+               account=site.rig.ids["responder"], page=1, draft=1, alert=1,
+               silence="none")  # fmt: skip
     shop = {"book_id": "shop", "book": "shop", "check_id": "front", "check": "front",
             "runbook_id": "restart-payments", "step_key": "allow", "step": "allow",
             "element_id": "front", "interrupted": seeded["interrupted"]}  # fmt: skip

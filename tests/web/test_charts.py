@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from opsbook.base.quantities import parse_band
 from opsbook.web import charts
-from opsbook.web.charts import Limit, Point
+from opsbook.web.charts import Area, Limit, Point, Stretch
 
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -42,8 +42,11 @@ def test_one_value_and_equal_values_are_pictures_too() -> None:
 
 def test_pictures_carry_no_style_and_escape_their_words() -> None:
     marks = [(NOW - HOUR / 2, "<b>")]
-    lines = [Limit(3, "critical", "> <3>")]
-    drawn = charts.chart(points(1, 2, 3), lines, NOW - HOUR, NOW, "ms", marks, 'a "label"')
+    bands = [Area(3, None, "critical", "> <3>")]
+    seen = [
+        Stretch(one.at, one.value, one.value, one.value, one.value, "ok") for one in points(1, 2)
+    ]
+    drawn = charts.chart(seen, bands, NOW - HOUR, NOW, "ms", marks, 'a "label"')
     assert "style" not in drawn
     assert "<b>" not in drawn
     assert "<3>" not in drawn

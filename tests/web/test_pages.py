@@ -21,6 +21,8 @@ PAGES = (
     "/runs?show=open", "/runs?q=rest&trigger=incident", "/runs/compare?b=3", "/runs/compare?b=1",
     "/runbooks", "/runbooks?q=systemctl", "/runs/1", "/runs/2", "/runs/3", "/runs/4", "/checks",
     "/checks/shop/checkout", "/checks/shop/search?span=day", "/checks/shop/disk?span=week", "/book",
+    "/checks/shop/front?span=year", "/alerts", "/alerts/1", "/alerts/3", "/silences?alert=1",
+    "/intake",
     "/book/shop", "/book/shop/runbooks/restart-payments", "/book/shop/files/checks.yaml",
     "/book/shop/files", "/book/shop/checks", "/book/shop/checks/checkout", "/book/shop/rules",
     "/book/shop/rules/checkout-slow", "/book/shop/services/payments", "/book/shop/severities/P1",

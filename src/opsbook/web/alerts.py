@@ -88,6 +88,7 @@ async def listed(visit: Visitor, before: Before = None, match: str = "") -> Resp
     quiet = sum(one["quiet"] for one in groups)
     alone, together = _limited(visit, groups, whole=bool(wanted))
     shown = sum(len(one["alerts"]) for one in (*alone, *together))
+    linked = sum(one["more"] for one in together if one["match"])
     values = {
         "alone": [one["alerts"][0] | {"zone": one["zone"]} for one in alone if one["alerts"]],
         "groups": together,
@@ -98,7 +99,7 @@ async def listed(visit: Visitor, before: Before = None, match: str = "") -> Resp
         "pending_more": max(0, len(pending) - EACH),
         "sentence": _sentence(visit.speech, count, quiet, found["open"], wanted=bool(wanted)),
         "answer": found["open"],
-        "more": count - shown,
+        "more": count - shown - linked,
         "match": match, "wrong": wrong, "filter": bool(match) or count > SOME,
         "older": past[-1]["id"] if len(past) == EACH else None,
     }  # fmt: skip
@@ -272,9 +273,9 @@ async def detail(visit: Visitor, alert_id: Number, draft: Before = None) -> Resp
     memory, with_draft, broken = await _with_draft(visit, memory, book, draft)
     alert = pipeline.of_row(row)
     over = row["state"] == "resolved"
-    told = None
-    if not over and row["state"] == "firing" and book.id in memory.books:
-        told = explain.explained(memory, alert, visit.now, found["behind"])
+    course: tuple[Way, ...] = ()
+    if row["state"] == "firing" and book.id in memory.books:
+        course = explain.explained(memory, alert, visit.now, found["behind"]).ways
     rule = book.rules.get(row["rule"])
     values = {
         "one": {
@@ -288,15 +289,13 @@ async def detail(visit: Visitor, alert_id: Number, draft: Before = None) -> Resp
         "rule": _rule(visit, book, rule) if rule is not None else None,
         "ways": [
             ways.shown(visit, memory, memory.books[book.id], one, found["silences"])
-            for one in told.ways
-        ]
-        if told
-        else [],
+            for one in course
+        ],
         "over": over,
-        "quiet": bool(told and told.ways) and all(one.quiet is not None for one in told.ways),
+        "quiet": bool(course) and all(one.quiet is not None for one in course),
         "source": _source(visit, book, row["source"]),
         "sentence": _standing(
-            visit, row, told.ways if told else (), found["incidents"],
+            visit, row, course, found["incidents"],
             sees=visit.may("incidents:read", book),
         ),
         "incidents": [

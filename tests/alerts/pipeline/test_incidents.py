@@ -12,7 +12,9 @@ from opsbook.incidents import Escalator, Response, store
 from opsbook.incidents.tables import incident
 from tests.alerts.pipeline.desk import Desk, book
 
-TOGETHER = "routing: {as: incident, to: [hook], group_by: [service], group_wait: 0s, group_interval: 1m}"
+TOGETHER = (
+    "routing: {as: incident, to: [hook], group_by: [service], group_wait: 0s, group_interval: 1m}"
+)
 
 
 class Room:

@@ -10,6 +10,7 @@
   let plot = null;
   let host = null;
   let text = "";
+  const opened = new WeakSet();
 
   // ---- values and times, as the server says them ------------------------------------------------
   function short(value) {
@@ -62,19 +63,22 @@
     return made;
   }
 
-  function open(place) {
+  async function sheet(address) {
+    const made = new CSSStyleSheet();
+    made.replaceSync(await (await fetch(address)).text());
+    return made;
+  }
+
+  // Nothing takes the place of the server's picture before there is something to show.
+  async function open(place) {
+    const sheets = await Promise.all(place.dataset.styles.split(" ").map(sheet));
     const root = place.attachShadow({ mode: "open" });
-    for (const address of place.dataset.styles.split(" ")) {
-      const link = make("link");
-      link.rel = "stylesheet";
-      link.href = address;
-      link.addEventListener("load", () => draw());
-      root.append(link);
-    }
     const print = make("div", "print");
     print.append(make("slot"));
     root.append(make("div", "plot"), make("p", "reads"), make("span", "ink"), print);
-    return root;
+    root.adoptedStyleSheets = sheets;
+    new ResizeObserver(() => place === host && plot?.setSize({ width: root.querySelector(".plot").clientWidth, height: HEIGHT })).observe(place);
+    if (place === host) draw();
   }
 
   function ink(name) {
@@ -160,10 +164,12 @@
   }
 
   function draw() {
-    const place = host.shadowRoot.querySelector(".plot");
-    const data = JSON.parse(text);
+    const root = host?.shadowRoot;
     plot?.destroy();
     plot = null;
+    if (!root) return; // it is being opened, and drawn then
+    const place = root.querySelector(".plot");
+    const data = JSON.parse(text);
     if (!data.at.length || !place.clientWidth) return;
     const grid = { stroke: ink("grid"), width: 1 };
     const axis = { stroke: ink("text"), grid, ticks: { show: false }, font: "12px system-ui, sans-serif" };
@@ -224,9 +230,9 @@
     if (place === host && given === text) return;
     text = given;
     host = place;
-    if (!host.shadowRoot) {
-      open(host);
-      new ResizeObserver(() => plot && plot.setSize({ width: host.shadowRoot.querySelector(".plot").clientWidth, height: HEIGHT })).observe(host);
+    if (!host.shadowRoot && !opened.has(host)) {
+      opened.add(host);
+      open(host).catch(() => opened.delete(host));
     }
     draw();
   }
