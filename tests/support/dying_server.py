@@ -29,7 +29,7 @@ def between_alert_and_incident() -> None:
     """The alert has fired; its incident is not written yet."""
     from opsbook.incidents import Response
 
-    dies(Response, "handle", lambda _self, _tx, event, _now: event.kind == "alert.fired")
+    dies(Response, "handle", lambda _self, _tx, event, _now: event.kind == "group.firing")
 
 
 def between_claim_and_sending() -> None:
@@ -64,7 +64,7 @@ def between_repair_and_resolution() -> None:
     """The check holds again and the alert is resolved; the incident is not."""
     from opsbook.incidents import Response
 
-    dies(Response, "handle", lambda _self, _tx, event, _now: event.kind == "alert.resolved")
+    dies(Response, "handle", lambda _self, _tx, event, _now: event.kind == "group.resolved")
 
 
 MOMENTS = {

@@ -162,5 +162,7 @@ async def test_a_report_that_cannot_be_kept_says_so_and_shows_no_token(
     answer = await client.post(f"/ping/{TOKEN}", content=b"x")
     assert (answer.status_code, answer.text) == (500, "the report was not kept")
     out, err = capsys.readouterr()
-    assert TOKEN not in out + err + caplog.text
-    assert "report not kept" in out + err + caplog.text
+    ours = "".join(one.getMessage() for one in caplog.records if one.name.startswith("opsbook"))
+    said = out + err + ours  # the client of the test may log the address it asks
+    assert "report not kept" in said
+    assert TOKEN not in said

@@ -76,9 +76,7 @@ def explained(
         labels = {**alert.labels, "rule": rule, "severity": book.rules[rule].severity}
         alert = _with(alert, labels, rule)
     routing = memory.routings[alert.book]
-    ways = [
-        _way(memory, alert, node, now, behind) for node in routing.root.taken_by(alert.labels)
-    ]
+    ways = [_way(memory, alert, node, now, behind) for node in routing.root.taken_by(alert.labels)]
     return Explanation(alert, rule, tuple(ways))
 
 
@@ -92,9 +90,7 @@ def _with(alert: Alert, labels: dict[str, str], rule: str) -> Alert:
     return Alert(**{**fields, "labels": labels, "rule": rule, "severity": labels["severity"]})
 
 
-def _way(
-    memory: Memory, alert: Alert, node: Node, now: datetime, behind: Mapping[str, str]
-) -> Way:
+def _way(memory: Memory, alert: Alert, node: Node, now: datetime, behind: Mapping[str, str]) -> Way:
     look = memory.look(alert.book, now, behind)
     group = memory.groups.get(grouping.key_of(node, alert))
     known = group is not None and alert.fingerprint in group.alerts
@@ -125,4 +121,3 @@ def _hears(
         decision.told if decision is not None else None,
         before.at if before is not None else None,
     )
-

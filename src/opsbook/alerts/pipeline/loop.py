@@ -22,7 +22,7 @@ import structlog
 
 from opsbook.alerts import silences
 from opsbook.alerts.intake import posted as forms
-from opsbook.alerts.pipeline import deduplicating, grouping, receiving, stages, store
+from opsbook.alerts.pipeline import deduplicating, grouping, receiving, stages, store, telling
 from opsbook.alerts.pipeline.grouping import Group
 from opsbook.alerts.pipeline.memory import GRACE, Memory
 from opsbook.alerts.pipeline.model import RULES, Alert, fingerprint
@@ -269,9 +269,13 @@ def _again(memory: Memory, group: Group, now: datetime, *, held: bool) -> None:
 def own(tx: Transaction, memory: Memory, alert_id: int, now: datetime) -> None:
     """Take over an alert of the book's own rules as its row is now."""
     row = store.row(tx, alert_id)
-    if row is None or row["state"] == "pending" or row["book"] not in memory.books:
+    if row is None or row["state"] == "pending":
         return
     alert = store.of_row(row)
+    if row["book"] not in memory.books:
+        if alert.over(now):
+            telling.over_without_book(tx, now, alert)
+        return
     known = memory.alerts.get(alert.fingerprint)
     if alert.over(now) and known is None:
         return

@@ -75,6 +75,22 @@ def _incident(tx: Transaction, now: datetime, book: Book, news: News) -> None:
     )  # fmt: skip
 
 
+def over_without_book(tx: Transaction, now: datetime, alert: Alert) -> None:
+    """Tell incidents that an alert is over whose book does nothing any more.
+
+    There are no routes to tell it by; but an incident that nothing would ever end is worse than one
+    that is told so past its group.
+    """
+    events.publish(
+        tx, now, GROUP_RESOLVED, f"alert:{alert.id}",
+        {
+            "book": alert.book, "revision": alert.revision, "group": "", "group_key": "",
+            "receiver": "", "alert": alert.id, "rule": alert.rule, "severity": alert.severity,
+            "at": alert.starts_at.isoformat(), "firing": [], "resolved": [alert.id],
+        },
+    )  # fmt: skip
+
+
 def worst_of(book: Book, alerts: Sequence[Alert]) -> Alert:
     """Return the alert of the worst severity; of several, the one that began first."""
     weight = {severity: place for place, severity in enumerate(book.severities)}
