@@ -1,4 +1,7 @@
-"""What a plan says of each concern, in sentences that somebody tired can read."""
+"""What a plan says of each concern, in sentences that somebody tired can read.
+
+Long because every sentence of the plan stands beside its neighbours, which it must not contradict.
+"""
 
 import dataclasses
 from datetime import UTC, datetime, timedelta

@@ -96,7 +96,10 @@ SAID = {"reason": "x", "note": "x", "text": "x", "back": "/", "title": "x", "app
         "comment": "x"}  # fmt: skip
 BODIES = {
     "/api/v1/silences": {
-        "book": "vault", "matchers": ["a=b"], "length": "1h", "comment": "x",
+        "book": "vault",
+        "matchers": ["a=b"],
+        "length": "1h",
+        "comment": "x",
     },
     "/api/v1/runs": {
         "runbook": "restart-payments",

@@ -37,7 +37,9 @@ async def cluster() -> AsyncIterator[Cluster]:
 
 @pytest.fixture
 def look(looking: Looking, cluster: Cluster, tmp_path: Path) -> Look:
-    """Look at the stand-in; the same `key` again goes on with what the check remembers."""
+
+Long because all fifteen metrics are asked of one stand-in, and are read side by side.
+"""Look at the stand-in; the same `key` again goes on with what the check remembers."""
     file = tmp_path / "kubeconfig"
     file.write_text(cluster.kubeconfig())
     targets = {"cluster": {"title": "Cluster", "read": {"files": {"KUBECONFIG": f"file:{file}"}}}}

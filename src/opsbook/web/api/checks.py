@@ -81,8 +81,5 @@ def shaped(book: Book, check_id: str, row: dict[str, Any] | None, language: str)
         "kind": check.kind,
         "every": check.every.total_seconds(),
         "where": book.where("checks", check_id),
-        **{
-            name: seen[name]
-            for name in SEEN
-        },
+        **{name: seen[name] for name in SEEN},
     }
