@@ -1,3 +1,8 @@
+"""The kind kubernetes, against a stand-in of its API.
+
+Long because all fifteen metrics are asked of one stand-in, and are read side by side.
+"""
+
 import base64
 import ssl
 import time
@@ -37,9 +42,7 @@ async def cluster() -> AsyncIterator[Cluster]:
 
 @pytest.fixture
 def look(looking: Looking, cluster: Cluster, tmp_path: Path) -> Look:
-
-Long because all fifteen metrics are asked of one stand-in, and are read side by side.
-"""Look at the stand-in; the same `key` again goes on with what the check remembers."""
+    """Look at the stand-in; the same `key` again goes on with what the check remembers."""
     file = tmp_path / "kubeconfig"
     file.write_text(cluster.kubeconfig())
     targets = {"cluster": {"title": "Cluster", "read": {"files": {"KUBECONFIG": f"file:{file}"}}}}
