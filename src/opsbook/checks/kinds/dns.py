@@ -17,14 +17,10 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, Self
 
-import dns.asyncquery
-import dns.asyncresolver
 import dns.exception
-import dns.message
 import dns.name
-import dns.nameserver
 import dns.rdata
-import dns.resolver
+import dns.rdatatype
 import dns.reversename
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -33,7 +29,7 @@ from opsbook.book.fields import Part, Port
 from opsbook.checks.connect import failed, place
 from opsbook.checks.fields import Host, Texts, complaint
 from opsbook.checks.kind import Context, Kind
-from opsbook.checks.model import CannotLook, Reading
+from opsbook.checks.model import Reading
 
 Type = Literal["A", "AAAA", "CNAME", "MX", "NS", "TXT", "SRV", "PTR", "CAA", "SOA"]
 SHARE = 0.9
@@ -86,9 +82,12 @@ class Dns(Part):
 
 async def observe(spec: Dns, context: Context) -> Reading:
     """Ask once, over UDP and, if the answer does not fit, over TCP."""
+    # Asking over a network brings half of what is imported here, for a kind that few books have.
+    from opsbook.checks import resolving  # noqa: PLC0415
+
     where = place(spec.server, spec.port) if spec.server is not None else "the machine's resolvers"
     try:
-        resolver = await _resolver(spec, context)
+        resolver = await resolving.resolver(spec.server, int(spec.port), context)
     except OSError as error:
         return failed(error, where)
     began = time.perf_counter()
@@ -103,10 +102,10 @@ async def observe(spec: Dns, context: Context) -> Reading:
                 search=False,
                 raise_on_no_answer=False,
             )
-    except dns.resolver.NXDOMAIN:
+    except resolving.NXDOMAIN:
         told = f"{where}: there is no name {spec.name}"
         return Reading(_since(began), "ms", told, "critical")
-    except (dns.resolver.NoNameservers, dns.resolver.LifetimeTimeout) as error:
+    except (resolving.NoNameservers, resolving.LifetimeTimeout) as error:
         return _unanswered(spec, where, error.kwargs.get("errors") or [])
     except TimeoutError:
         return _unanswered(spec, where, [])
@@ -185,49 +184,6 @@ def _unanswered(spec: Dns, where: str, errors: Iterable[Any]) -> Reading:
 def _kind(error: Exception) -> str:
     text = str(error) or type(error).__name__
     return text.rstrip(".").lower()
-
-
-async def _resolver(spec: Dns, context: Context) -> dns.asyncresolver.Resolver:
-    """Return a resolver for one look: none remembers an answer.
-
-    Raises:
-        CannotLook: the machine has no resolvers.
-        OSError: the server's own name is not known.
-    """
-    if spec.server is None:
-        try:
-            found = await context.blocking(lambda: dns.asyncresolver.Resolver(configure=True))
-        except dns.resolver.NoResolverConfiguration:
-            raise CannotLook("this machine names no resolvers in /etc/resolv.conf") from None
-        found.nameservers = [
-            _Server(one, found.port) if isinstance(one, str) else one for one in found.nameservers
-        ]
-        return found
-    resolver = dns.asyncresolver.Resolver(configure=False)
-    addresses = await context.addresses(spec.server, int(spec.port))
-    resolver.nameservers = [
-        _Server(str(address), int(spec.port))
-        for address in dict.fromkeys(where[0] for _, where in addresses)
-    ]
-    return resolver
-
-
-class _Server(dns.nameserver.Do53Nameserver):
-    """A server whose first packet is its answer, readable or not."""
-
-    async def async_query(
-        self, request: dns.message.QueryMessage, timeout: float, source: str | None,
-        source_port: int, max_size: bool, backend: Any, one_rr_per_rrset: bool = False,
-        ignore_trailing: bool = False,
-    ) -> dns.message.Message:  # fmt: skip
-        ask: Any = dns.asyncquery.tcp if max_size else dns.asyncquery.udp
-        how = {} if max_size else {"raise_on_truncation": True, "ignore_unexpected": True}
-        found: dns.message.Message = await ask(
-            request, self.address, timeout=timeout, port=self.port, source=source,
-            source_port=source_port, backend=backend, one_rr_per_rrset=one_rr_per_rrset,
-            ignore_trailing=ignore_trailing, **how,
-        )  # fmt: skip
-        return found
 
 
 def _asked(name: str, kind: str = "") -> dns.name.Name:
