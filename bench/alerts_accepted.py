@@ -47,6 +47,8 @@ roles: {{lead: ["*:admin"]}}
 severities: {{P1: {{title: Down}}}}
 webhooks:
   hook: {{title: Hook, url: "http://127.0.0.1:{port}/hook", events: [alerts], loopback: true}}
+intakes:
+  here: {{kind: alertmanager, title: Here, default: true, at_most: 10000000}}
 receivers:
   nobody: {{}}
   hook: {{to: [hook]}}
