@@ -26,6 +26,7 @@ from opsbook.base.database import Transaction
 from opsbook.base.errors import NotFound
 from opsbook.book import Book
 from opsbook.book.matchers import Matcher, MatcherError, Matchers, parse_all
+from opsbook.checks import store as checks
 from opsbook.incidents import store as incidents
 from opsbook.revisions import drafts
 from opsbook.web import pages, readings, sayings, sentences, store, ways, words
@@ -64,10 +65,9 @@ async def listed(visit: Visitor, before: Before = None, match: str = "") -> Resp
 
     def read(tx: Transaction) -> dict[str, Any]:
         names = [book.id for book in books]
-        behind = pipeline.behind(tx)
         groups = [
             group for book in books
-            for group in _groups(visit, memory, book, behind.get(book.id, {}), wanted)
+            for group in _groups(visit, memory, book, checks.behind(tx, book.id), wanted)
         ]  # fmt: skip
         active = [one for one in rows.active(tx) if one["book"] in names]
         firing = [one["id"] for one in active if one["state"] == "firing"]
@@ -259,7 +259,7 @@ async def detail(visit: Visitor, alert_id: Number, draft: Before = None) -> Resp
         zone = ZoneInfo(book.timezone)
         story = entries.timeline(tx, f"alert:{alert_id}")
         return {
-            "row": row, "book": book, "behind": pipeline.behind(tx).get(book.id, {}),
+            "row": row, "book": book, "behind": checks.behind(tx, book.id),
             "incidents": incidents.of_alerts(tx, [alert_id])
             if visit.may("incidents:read", book)
             else [],

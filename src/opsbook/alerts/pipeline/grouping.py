@@ -11,6 +11,7 @@ keeps the rhythm of its group.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -49,7 +50,12 @@ class Group:
 
 def key_of(node: Node, alert: Alert) -> Key:
     """Return which group of a route an alert belongs to."""
-    return node.book, node.path, tuple(sorted(node.labels_of_group(alert.labels).items()))
+    return identity(node, node.labels_of_group(alert.labels))
+
+
+def identity(node: Node, labels: Mapping[str, str]) -> Key:
+    """Return what tells a route's group with these labels from every other."""
+    return node.book, node.path, tuple(sorted(labels.items()))
 
 
 def begun(node: Node, alert: Alert, now: datetime) -> Group:

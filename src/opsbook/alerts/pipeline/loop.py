@@ -2,8 +2,8 @@
 
 One turn is one transaction: batches worked in, alerts begun and ended, groups told, the place in
 the stream of batches moved. Only when it is on disk does anybody hear of it, and when it cannot be
-written the memory is dropped and made again from the rows. The place moves on condition that it is
-where this server left it: another that has decided in between makes this one read anew.
+written the memory is dropped and made again from the rows. Each turn begins by looking whether the
+place is where this server left it: another that has decided in between makes this one read anew.
 
 What is only repeated is counted in memory and written now and then; its batches stay until then,
 and are gone through again after a crash.
@@ -24,12 +24,13 @@ from opsbook.alerts import silences
 from opsbook.alerts.intake import posted as forms
 from opsbook.alerts.pipeline import deduplicating, grouping, receiving, stages, store, telling
 from opsbook.alerts.pipeline.grouping import Group
-from opsbook.alerts.pipeline.memory import GRACE, Memory
+from opsbook.alerts.pipeline.memory import GRACE, Memory, revisions_of
 from opsbook.alerts.pipeline.model import RULES, Alert, fingerprint
 from opsbook.base import events
 from opsbook.base.database import Database, Transaction
 from opsbook.book.library import Library
 from opsbook.checks import pings
+from opsbook.checks import store as checks
 
 CONSUMER: Final = "alerts.intake"
 BATCHES: Final = 64
@@ -115,14 +116,11 @@ class Dispatcher:
     def _current(self, tx: Transaction, now: datetime) -> Memory:
         """Return the memory, made anew where it is not what the rows say any more."""
         books = self.library.books()
-        revisions = tuple(
-            (book.id, str(book.revision)) for book in books if book.status == "active"
-        )
         position = events.position(tx, CONSUMER)
         memory = self.memory
         if memory is None or memory.position != position:
             memory = remembered(tx, Memory.of(position, books), now, away=self.memory is None)
-        elif memory.revisions != revisions:
+        elif memory.revisions != revisions_of(books):
             write_counters(tx, memory)
             memory = remembered(tx, Memory.of(position, books), now, away=False)
         self.memory = memory
@@ -196,7 +194,8 @@ class Dispatcher:
         groups = memory.due(now)
         if not groups:
             return
-        behind = store.behind(tx) if any(_own(one) for one in groups) else {}
+        books = {one.node.book for one in groups if _own(one)}
+        behind = {book: checks.behind(tx, book) for book in books}
         told: dict[str, tuple[dict[str, str], deduplicating.Entry]] = {}
         for group in groups:
             book = group.node.book
@@ -259,8 +258,7 @@ def _again(memory: Memory, group: Group, now: datetime, *, held: bool) -> None:
         group.empty_since = group.empty_since or now
         kept = grouping.KEPT_EMPTY if not group.alone else timedelta(0)
         if now - group.empty_since >= kept:
-            key = (group.node.book, group.node.path, tuple(sorted(group.labels.items())))
-            memory.drop(key)
+            memory.drop(grouping.identity(group.node, group.labels))
             return
         group.next_at = min(now + group.node.interval, group.empty_since + kept)
     memory.look_at(group)
@@ -319,9 +317,7 @@ def remembered(tx: Transaction, memory: Memory, now: datetime, *, away: bool) ->
         if fires and away and alert.ends_at is not None and alert.ends_at < now + GRACE:
             alert.ends_at = now + GRACE
         memory.know(alert, now)
-    for row in store.came_in(tx, 0, 1_000_000):
-        if row["id"] > memory.position:
-            break
+    for row in store.worked_in(tx, memory.position):
         if row["source"] != RULES:
             _repeat(memory, row)
     for group in memory.groups.values():
@@ -346,10 +342,11 @@ def _repeat(memory: Memory, row: dict[str, Any]) -> None:
     for one in alerts:
         if book is None:
             return
-        known = memory.alerts.get(fingerprint(book.id, forms.told_apart_by(row["source"], one)))
+        name = fingerprint(book.id, forms.told_apart_by(row["source"], one))
+        known = memory.alerts.get(name)
         if known is None or known.updated_at >= row["at"] or known.source == RULES:
             continue
-        got = receiving.worked_in(book, row["source"], one, row["at"], known)
+        got = receiving.worked_in(book, row["source"], one, row["at"], known, name)
         if got.effect == "goes on":
             memory.dirty[known.fingerprint] = known
 

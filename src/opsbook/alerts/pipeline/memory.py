@@ -50,7 +50,7 @@ class Memory:
         active = {book.id: book for book in books if book.status == "active"}
         return cls(
             position,
-            tuple((book.id, str(book.revision)) for book in active.values()),
+            revisions_of(active.values()),
             active,
             {id: routing.of_book(book) for id, book in active.items()},
             {id: Inhibitor.of(book, ()) for id, book in active.items()},
@@ -88,17 +88,12 @@ class Memory:
             return
         keys = self.of_alert.get(alert.fingerprint)
         if keys is None:
-            nodes = found.root.taken_by(alert.labels)
-            keys = [grouping.key_of(node, alert) for node in nodes]
+            keys = [grouping.key_of(node, alert) for node in found.root.taken_by(alert.labels)]
             self.of_alert[alert.fingerprint] = keys
-            by_key = dict(zip(keys, nodes, strict=True))
-        else:
-            by_key = {}
         for key in keys:
             group = self.groups.get(key)
             if group is None:
-                node = by_key.get(key) or self._node(found, key)
-                group = grouping.begun(node, alert, now)
+                group = grouping.begun(self._node(found, key), alert, now)
                 self.groups[key] = group
                 grouping.joined(group, alert, now)
                 self.look_at(group)
@@ -182,3 +177,8 @@ class Memory:
         return Look(
             now, self.routings[book], self.inhibitors[book], self.silences.get(book, ()), behind
         )
+
+
+def revisions_of(books: Iterable[Book]) -> tuple[tuple[str, str], ...]:
+    """Return which revisions of active books there are: what a memory is made for."""
+    return tuple((book.id, str(book.revision)) for book in books if book.status == "active")

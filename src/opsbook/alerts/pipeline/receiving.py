@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from opsbook.alerts.intake.posted import Posted
 from opsbook.alerts.intake.severities import severity_of
-from opsbook.alerts.pipeline.model import Alert, fingerprint
+from opsbook.alerts.pipeline.model import Alert
 from opsbook.book import Book
 from opsbook.book.matchers import all_match
 from opsbook.book.sections.alerts import Rule
@@ -36,9 +36,9 @@ class Received:
 
 
 def worked_in(
-    book: Book, source: str, posted: Posted, at: datetime, known: Alert | None, name: str = ""
+    book: Book, source: str, posted: Posted, at: datetime, known: Alert | None, name: str
 ) -> Received:
-    """Return what `posted`, handed in at `at`, does to the alert that is known under its name."""
+    """Return what `posted`, handed in at `at`, does to the alert that is known under its `name`."""
     intake = book.intakes.get(source, NO_INTAKE)
     ends_at, timed_out = _said(posted.endsAt), False
     starts_at = _said(posted.startsAt) or ends_at or at
@@ -46,16 +46,13 @@ def worked_in(
         ends_at, timed_out = at + intake.resolve_after, True
     if posted.key and known is not None and ends_at <= at:
         posted = _in_its_words(known, posted)
-    if known is not None and (ends_at <= at) == known.over(at) and not known.over(at):
+    if known is not None and not known.over(at) and ends_at > at:
         same = known.annotations == posted.annotations and known.link == posted.generatorURL
         if same:
             return _repeated(known, starts_at, ends_at, at, timed_out=timed_out)
-    if known is None and ends_at <= at:
-        return Received("nothing", _made(book, intake, source, posted, at, starts_at, ends_at))
-    young = _made(book, intake, source, posted, at, starts_at, ends_at, timed_out=timed_out)
-    young.fingerprint = name or young.fingerprint
+    young = _made(book, intake, source, posted, name, at, starts_at, ends_at, timed_out=timed_out)
     if known is None:
-        return Received("begins", young)
+        return Received("nothing" if ends_at <= at else "begins", young)
     _merge(known, young, at)
     if known.over(at):
         effect: Effect = "nothing" if young.over(at) else "begins"
@@ -117,13 +114,12 @@ def _merge(old: Alert, young: Alert, at: datetime) -> None:
 
 
 def _made(
-    book: Book, intake: Intake, source: str, posted: Posted, at: datetime, starts_at: datetime,
-    ends_at: datetime, *, timed_out: bool = False,
+    book: Book, intake: Intake, source: str, posted: Posted, name: str, at: datetime,
+    starts_at: datetime, ends_at: datetime, *, timed_out: bool,
 ) -> Alert:  # fmt: skip
     labels = dict(posted.labels)
-    named = fingerprint(book.id, posted.labels)
-    for name, value in intake.labels.items():
-        labels.setdefault(name, value)
+    for label, value in intake.labels.items():
+        labels.setdefault(label, value)
     if intake.service is not None:
         labels.setdefault("service", intake.service)
     rule = rule_of(book, source, labels)
@@ -134,7 +130,7 @@ def _made(
     else:
         summary = {"": summary_of(labels, posted.annotations)}
     return Alert(
-        id=0, book=book.id, source=source, fingerprint=named, labels=labels,
+        id=0, book=book.id, source=source, fingerprint=name, labels=labels,
         annotations=dict(posted.annotations), link=posted.generatorURL, starts_at=starts_at,
         ends_at=ends_at, updated_at=at, timed_out=timed_out, received=1,
         rule=rule.id if rule is not None else "",

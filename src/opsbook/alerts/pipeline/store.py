@@ -15,9 +15,13 @@ from opsbook.alerts.tables import alert, intake, notified
 from opsbook.audit.entries import SERVER
 from opsbook.audit.tables import entry as audit_entry
 from opsbook.base.database import Transaction
-from opsbook.checks.tables import status
 
 FIRING = "firing"
+
+
+def worked_in(tx: Transaction, until: int) -> list[dict[str, Any]]:
+    """Return batches that have been worked in and are kept for their repetitions, in order."""
+    return tx.rows(sa.select(intake).where(intake.c.id <= until).order_by(intake.c.id))
 
 
 def came_in(tx: Transaction, after: int, limit: int) -> list[dict[str, Any]]:
@@ -180,16 +184,6 @@ def told_of(tx: Transaction, book: str, group_key: str) -> list[dict[str, Any]]:
 def forget_told(tx: Transaction, now: datetime) -> int:
     """Delete what need not be remembered any longer."""
     return tx.execute(sa.delete(notified).where(notified.c.expires_at <= now)).rowcount
-
-
-def behind(tx: Transaction) -> dict[str, dict[str, str]]:
-    """Return, by book, the checks that are behind a failed one, and behind which."""
-    found: dict[str, dict[str, str]] = {}
-    for one in tx.rows(
-        sa.select(status.c.book, status.c.check_id, status.c.behind).where(status.c.behind != "")
-    ):
-        found.setdefault(one["book"], {})[one["check_id"]] = one["behind"]
-    return found
 
 
 def of_row(one: Mapping[str, Any]) -> Alert:

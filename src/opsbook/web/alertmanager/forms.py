@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +15,7 @@ from opsbook.alerts.pipeline.view import Standing
 from opsbook.alerts.silences import Silence
 from opsbook.base.errors import Invalid
 from opsbook.book.matchers import Matcher, MatcherError, Operator, parse_all
+from opsbook.notify.webhooks.model import moment
 
 LONGEST_LABELS: Final = 64 * 1024
 MOST_LABELS: Final = 128
@@ -149,12 +150,6 @@ def filters(texts: Iterable[str]) -> tuple[Matcher, ...]:
         return tuple(one for text in texts for one in parse_all(text))
     except MatcherError as error:
         raise Invalid(f"bad matcher format: {error}") from None
-
-
-def moment(at: datetime) -> str:
-    """Return a time as Alertmanager writes it."""
-    told = at.astimezone(UTC).isoformat(timespec="milliseconds")
-    return told.replace("+00:00", "Z")
 
 
 def alert_form(one: Standing, now: datetime) -> dict[str, Any]:

@@ -10,7 +10,6 @@ Errors are texts in JSON, as Alertmanager's are; amtool shows them as they are.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -202,8 +201,6 @@ def _refusal(error: Exception) -> Answer:
         return Answer(429, error.message, ((b"retry-after", b"%d" % max(1, int(error.after))),))
     if isinstance(error, intakes.Wrong):
         return Answer(error.code, error.message, tuple(error.headers))
-    if isinstance(error, asyncio.CancelledError):
-        raise error
     if isinstance(error, OpsbookError):
         return Answer(error.status if error.status in KNOWN else 400, str(error))
     log.exception("the Alertmanager interface failed")

@@ -6,7 +6,7 @@ from typing import Final
 
 from opsbook import __version__
 from opsbook.alerts.exchange import alertmanager_out
-from opsbook.web.alertmanager import forms
+from opsbook.notify.webhooks.model import moment
 from opsbook.web.alertmanager.asking import Answer, Asked
 
 SPOKEN: Final = "0.25.0"
@@ -26,7 +26,7 @@ async def get(asked: Asked) -> Answer:
         {
             "cluster": {"name": "", "peers": [], "status": "disabled"},
             "config": {"original": written.files[alertmanager_out.FILE]},
-            "uptime": forms.moment(asked.app.started_at),
+            "uptime": moment(asked.app.started_at),
             "versionInfo": {
                 "branch": f"opsbook {__version__}", "buildDate": "", "buildUser": "",
                 "goVersion": "", "revision": str(book.revision), "version": SPOKEN,
