@@ -26,6 +26,19 @@ def talks(command: Command) -> Command:
     return output_format(data(command))
 
 
+def paged(most: int = 500) -> Callable[[Command], Command]:
+    """``--limit`` and ``--before``, of lists that are read page by page, newest first."""
+
+    def decorated(command: Command) -> Command:
+        before = click.option("--before", type=int, metavar="ID", help=words.BEFORE)
+        return click.option(
+            "--limit", type=click.IntRange(1, most), default=50, show_default=True,
+            help=words.LIMIT,
+        )(before(command))  # fmt: skip
+
+    return decorated
+
+
 def note(command: Command) -> Command:
     """``--note``, a person's words for the timeline."""
     return click.option("--note", default="", metavar="TEXT", help=words.NOTE)(command)

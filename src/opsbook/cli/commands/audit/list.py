@@ -9,10 +9,7 @@ from opsbook.cli import options, output, server, words
 
 @click.command()
 @click.option("--thread", metavar="SUBJECT", help=words.THREAD)
-@click.option(
-    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help=words.LIMIT
-)
-@click.option("--before", type=int, metavar="ID", help=words.BEFORE)
+@options.paged(1_000)
 @click.option("--after", type=int, metavar="ID", help=words.AFTER)
 @options.talks
 def command(

@@ -12,10 +12,7 @@ from opsbook.cli import options, output, server, words
 @click.command()
 @click.option("--all", "everything", is_flag=True, help=words.ALL_INCIDENTS)
 @click.option("--book", metavar="ID", help=words.BOOK)
-@click.option(
-    "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help=words.LIMIT
-)
-@click.option("--before", type=int, metavar="ID", help=words.BEFORE)
+@options.paged()
 @options.talks
 def command(
     everything: bool, book: str | None, limit: int, before: int | None, data: str | None, form: str

@@ -15,10 +15,7 @@ STATES = ["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 @click.command()
 @click.option("--book", metavar="ID", help=words.BOOK)
 @click.option("--state", "states", type=click.Choice(STATES), multiple=True, help=words.STATE)
-@click.option(
-    "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help=words.LIMIT
-)
-@click.option("--before", type=int, metavar="ID", help=words.BEFORE)
+@options.paged()
 @options.talks
 def command(
     book: str | None, states: tuple[str, ...], limit: int, before: int | None, data: str | None,
