@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
 import pprint
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,11 +46,13 @@ class Side:
 
 
 @contextlib.asynccontextmanager
-async def played(folder: Path) -> AsyncIterator[tuple[Side, Side]]:
-    """Play every timeline to both, and give what both told."""
+async def played(
+    folder: Path, lines: Sequence[Timeline] = TIMELINES
+) -> AsyncIterator[tuple[Side, Side]]:
+    """Play timelines to both, and give what both told."""
     async with listening() as theirs, listening() as ours:
         book = folder / "book"
-        book.mkdir()
+        book.mkdir(parents=True)
         write_book(book, yaml.safe_dump(timelines.configuration(f"http://127.0.0.1:{ours.port}")))
         app = build(Settings(books=(book,), data=folder / "data", listen=("127.0.0.1", 0)))
         await app.start()
@@ -57,7 +60,7 @@ async def played(folder: Path) -> AsyncIterator[tuple[Side, Side]]:
             yml = yaml.safe_dump(timelines.configuration(f"http://127.0.0.1:{theirs.port}"))
             with running_alertmanager(yml) as url:
                 sides = Side(url, theirs), Side(app.url, ours)
-                await play(sides)
+                await play(sides, lines)
                 yield sides
         finally:
             await app.stop()
@@ -71,11 +74,11 @@ def write_book(folder: Path, text: str) -> None:
         (folder / name).write_text(content if "loopback" in content else loopback)
 
 
-async def play(sides: tuple[Side, Side]) -> None:
-    """Hand every timeline's steps in to both at their moments."""
+async def play(sides: tuple[Side, Side], lines: Sequence[Timeline]) -> None:
+    """Hand the timelines' steps in to both at their moments."""
     begun = time.monotonic()
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
-        for one in TIMELINES:
+        for one in lines:
             group.create_task(play_one(session, sides, one, begun))
     await asyncio.sleep(max(0.0, begun + LAST - time.monotonic()))
 
@@ -139,16 +142,33 @@ def by_group(heard: list[Heard]) -> dict[str, list[Heard]]:
 
 @pytest.mark.timeout(180)
 async def test_receivers_are_told_the_same_as_by_alertmanager(tmp_path: Path) -> None:
-    """All timelines in one test: they are played at the same time, which takes as long as one."""
-    differ: dict[str, Any] = {}
-    async with played(tmp_path) as sides:
+    """All timelines in one test: they are played at the same time, which takes as long as one.
+
+    A machine that is held up for a second moves a step past one side's next look at a group, which
+    either side then tells an interval later. So what differs is played once more with little beside
+    it: what is really different stays so.
+    """
+    async with played(tmp_path / "all") as sides:
         assert len(sides[0].ears.heard) >= len(TIMELINES), "Alertmanager told too little"
-        for one in TIMELINES:
-            for output in one.outputs:
-                found = difference(*(side.ears.at(f"/{one.name}{output}") for side in sides))
-                if found:
-                    differ[f"{one.name}{output}"] = found
-    assert not differ, pprint.pformat(differ, width=150)
+        first = differences(sides, TIMELINES)
+    if not first:
+        return
+    logging.getLogger(__name__).warning("played again: %s", pprint.pformat(first, width=150))
+    again = [one for one in TIMELINES if one.name in first]
+    async with played(tmp_path / "again", again) as sides:
+        second = differences(sides, again)
+    assert not second, pprint.pformat(second, width=150)
+
+
+def differences(sides: tuple[Side, Side], lines: Sequence[Timeline]) -> dict[str, Any]:
+    """What receivers were told differently, by timeline and the path of the receiver."""
+    differ: dict[str, Any] = {}
+    for one in lines:
+        for output in one.outputs:
+            found = difference(*(side.ears.at(f"/{one.name}{output}") for side in sides))
+            if found:
+                differ.setdefault(one.name, {})[f"/{one.name}{output}"] = found
+    return differ
 
 
 def difference(theirs: list[Heard], ours: list[Heard]) -> Any:
