@@ -35,7 +35,7 @@ from opsbook.base.errors import StartError
 from opsbook.base.hub import Hub
 from opsbook.base.lease import RENEW_EVERY, Lease
 from opsbook.base.logs import close_log, open_log
-from opsbook.base.loops import Loops
+from opsbook.base.loops import Loops, Patience
 from opsbook.book import Book, BookError, Vocabulary, load, read_folder
 from opsbook.book.library import Library
 from opsbook.checks import KINDS as CHECK_KINDS
@@ -215,18 +215,21 @@ class App:
         self.loops.add("lease", self._hold, deciding=False, slowest=RENEW_EVERY)
         self._loop("seal", self._seal, "audit")
         self._loop("rules", self.rules.tick, "checks", "books")
-        self._loop("alerts", self.dispatcher.tick, handing.TOPIC, silences.TOPIC, "books")
+        self._loop(
+            "alerts", self.dispatcher.tick, handing.TOPIC, silences.TOPIC, "books",
+            patient="bursts",
+        )  # fmt: skip
         self._loop("heartbeats", self.hearts.tick, "books")
         hooks = Hooks(library, self.url, known)
         response = Response(library).consumer
         self._loop(response.name, self._drainer(response), "events")
         for consumer in (Telling(library).consumer, hooks.consumer):
-            self._loop(consumer.name, self._drainer(consumer), "events", patient=True)
+            self._loop(consumer.name, self._drainer(consumer), "events", patient="always")
         self._loop("escalation", Escalator(database, library).tick, "incidents", "books")
         self._loop("pages", self.outbox.tick, "pages")
         self._loop("webhooks", self.deliveries.tick, "webhooks", "books")
-        self._loop("approvals", self._expire_approvals, "approvals", patient=True)
-        self._loop("reminders", Reminding(database, library).tick, "runs", patient=True)
+        self._loop("approvals", self._expire_approvals, "approvals", patient="always")
+        self._loop("reminders", Reminding(database, library).tick, "runs", patient="always")
         self._loop("routines", Routines(database, library).tick, "books")
         self._loop("tidy", self._tidy)
         self.revisions.wire()
@@ -238,7 +241,7 @@ class App:
         name: str,
         tick: Callable[[datetime], object],
         *topics: str,
-        patient: bool = False,
+        patient: Patience = "never",
     ) -> None:
         wake = self.loops.add(name, tick, patient=patient)  # type: ignore[arg-type]
         for topic in topics:

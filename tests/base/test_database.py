@@ -139,3 +139,58 @@ async def test_work_that_a_deadlock_has_ended_is_done_once_more(postgres_url: st
     finally:
         await first.stop()
         await second.stop()
+
+
+async def test_many_rows_are_what_single_ones_would_have_been(
+    database: Database, now: datetime
+) -> None:
+    one = {"at": now, "kind": "thing.done", "subject": "thing:é", "data": {"a": [1, None, "ö"]}}
+    statement = sa.insert(events.event)
+
+    def both(tx: Transaction) -> None:
+        tx.insert(events.event, **one)
+        tx.many(statement, [one, {**one, "subject": "thing:2"}])
+        tx.many(statement, [])
+
+    await database.write(both)
+    rows = await database.read(lambda tx: tx.rows(sa.select(events.event).order_by("id")))
+    assert [{**row, "id": 0} for row in rows] == [
+        {"id": 0, **one}, {"id": 0, **one}, {"id": 0, **one, "subject": "thing:2"}
+    ]  # fmt: skip
+
+
+async def test_numbers_for_new_rows_are_given_once(database: Database, now: datetime) -> None:
+    one = {"at": now, "kind": "thing.done", "subject": "thing:1", "data": {}}
+    statement = sa.insert(events.event)
+
+    def three(tx: Transaction) -> list[int]:
+        tx.insert(events.event, **one)
+        numbers = list(tx.numbers(events.event, 2))
+        tx.many(statement, [{**one, "id": number} for number in numbers])
+        return [*numbers, tx.insert(events.event, **one)]
+
+    def rolled_back(tx: Transaction) -> None:
+        three(tx)
+        raise ValueError("no")
+
+    first = await database.write(three)
+    with pytest.raises(ValueError, match="no"):
+        await database.write(rolled_back)
+    second = await database.write(three)
+    found = await database.read(lambda tx: tx.rows(sa.select(events.event.c.id)))
+    assert len({row["id"] for row in found}) == len(found) == 8
+    assert {*first, *second} <= {row["id"] for row in found}
+
+
+async def test_a_job_whose_error_ended_the_transaction_gives_its_own_error_to_the_batch(
+    database: Database, now: datetime
+) -> None:
+    def ends_all(tx: Transaction) -> None:
+        tx.execute(sa.text("ROLLBACK"))
+        raise ValueError("the disk said no")
+
+    with pytest.raises(ValueError, match="the disk said no"):
+        await database.write(ends_all)
+    await database.write(lambda tx: events.publish(tx, now, "thing.good", "thing:1"))
+    kinds = await database.read(lambda tx: tx.rows(sa.select(events.event.c.kind)))
+    assert [row["kind"] for row in kinds] == ["thing.good"]

@@ -1,8 +1,9 @@
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from opsbook.base.clock import WoundClock
-from opsbook.base.loops import Loops
+from opsbook.base.loops import BURST_S, Loops
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -91,11 +92,33 @@ async def test_a_patient_loop_sees_what_comes_together_in_one_look() -> None:
     async def look(now: datetime) -> None:
         looks.append(list(told))
 
-    wake = loops.add("look", look, patient=True)
+    wake = loops.add("look", look, patient="always")
     loops.start()
     await loops.settle()
     told.append("first")
     wake()
     await loops.settle()
     assert looks == [[], ["first", "second"]]
+    await loops.stop()
+
+
+async def test_a_loop_that_is_patient_in_bursts_looks_at_once_after_a_rest() -> None:
+    gathered: list[str] = []
+    loops = Loops(Gathering(lambda: gathered.append("waited")))
+    looked = 0
+
+    async def look(now: datetime) -> None:
+        nonlocal looked
+        looked += 1
+
+    wake = loops.add("look", look, patient="bursts")
+    loops.start()
+    await loops.settle()
+    await asyncio.sleep(BURST_S + 0.02)
+    wake()
+    await loops.settle()
+    assert (looked, gathered) == (2, [])
+    wake()
+    await loops.settle()
+    assert (looked, gathered) == (3, ["waited"])
     await loops.stop()

@@ -22,8 +22,9 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -122,6 +123,32 @@ class Transaction:
         key = result.inserted_primary_key
         return key[0] if key is not None else 0
 
+    def many(self, statement: sa.Insert, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert many rows, for each of which `execute` would go through all of its machinery.
+
+        `statement` is one that is built once and kept. All rows have the same keys.
+        """
+        if rows:
+            self.connection.exec_driver_sql(
+                *_prepared(statement, self.connection.dialect, tuple(rows[0])).with_(rows)
+            )
+
+    def numbers(self, of: sa.Table, count: int) -> Sequence[int]:
+        """Return so many ids for new rows of a table, which nobody else will get."""
+        if self.connection.dialect.name == "postgresql":
+            return self.connection.execute(
+                sa.text(
+                    "SELECT nextval(pg_get_serial_sequence(:name, 'id')) "
+                    "FROM generate_series(1, :count)"
+                ),
+                {"name": of.name, "count": count},
+            ).scalars().all()  # fmt: skip
+        last = self.connection.execute(
+            sa.text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": of.name}
+        ).scalar()
+        first = int(last or 0) + 1
+        return range(first, first + count)
+
     def claim(self, statement: sa.Update | sa.Delete) -> bool:
         """Run a conditional update; ``False`` means somebody else has it, which is no error."""
         return self.connection.execute(statement).rowcount > 0
@@ -142,6 +169,41 @@ class Transaction:
     def touch(self, *topics: str) -> None:
         """Say what changed; listeners hear of it after the commit, and only then."""
         self.topics.update(dict.fromkeys(topics))
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A statement in the driver's words, and how the values of a row become what it takes."""
+
+    text: str
+    values: tuple[tuple[str, Callable[[Any], Any] | None], ...]
+    always: Mapping[str, Any]
+    positional: bool
+
+    def with_(self, rows: Iterable[Mapping[str, Any]]) -> tuple[str, Any]:
+        """Return the statement, and each row as its driver wants it."""
+        bound = (
+            tuple(to(row[key]) if to is not None else row[key] for key, to in self.values)
+            for row in ({**self.always, **one} for one in rows)
+        )
+        if self.positional:
+            return self.text, list(bound)
+        names = [key for key, _ in self.values]
+        return self.text, [dict(zip(names, one, strict=True)) for one in bound]
+
+
+@functools.lru_cache(maxsize=64)
+def _prepared(statement: sa.Insert, dialect: sa.Dialect, keys: tuple[str, ...]) -> _Prepared:
+    compiled: Any = statement.compile(dialect=dialect, column_keys=list(keys), for_executemany=True)
+    order = compiled.positiontup if compiled.positional else [*compiled.bind_names.values()]
+    types = {name: compiled.binds[name].type.dialect_impl(dialect) for name in order}
+    return _Prepared(
+        str(compiled),
+        tuple((name, types[name].bind_processor(dialect)) for name in order),
+        {name: said for name, said in compiled.params.items() if name not in keys}
+        | {one.key: one.default.arg for one in compiled.insert_prefetch},
+        compiled.positional,
+    )
 
 
 @functools.cache
@@ -268,14 +330,14 @@ class Database:
         with connection.begin():
             for work, done in batch:
                 transaction = Transaction(connection)
-                savepoint = connection.begin_nested()
+                connection.exec_driver_sql("SAVEPOINT job")
                 try:
                     results.append((done, work(transaction), None))
-                    savepoint.commit()
+                    connection.exec_driver_sql("RELEASE SAVEPOINT job")
                 except Exception as error:
                     if connection.invalidated:
                         raise
-                    savepoint.rollback()
+                    _undo(connection, error)
                     if tries < MOST_TRIES and _passing(error):
                         again.append((work, done))
                     else:
@@ -302,6 +364,18 @@ class Database:
         if self._touched and self._loop is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self.on_commit, list(self._touched))
+
+
+def _undo(connection: sa.Connection, error: Exception) -> None:
+    """Take back one job of a batch. Where nothing is left to go back to, its error is the batch's.
+
+    SQLite ends a whole transaction by itself on some errors, a full disk among them.
+    """
+    try:
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
+        connection.exec_driver_sql("RELEASE SAVEPOINT job")
+    except sa.exc.DBAPIError:
+        raise error from None
 
 
 def _told(error: Exception) -> Exception:

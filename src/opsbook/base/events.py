@@ -47,6 +47,10 @@ parked = table(
     sa.Column("error", sa.Text, nullable=False),
 )
 
+_MINE = cursor.c.consumer == sa.bindparam("b_consumer")
+_POSITION = sa.select(cursor.c.position).where(_MINE)
+_MOVED = sa.update(cursor).where(_MINE).values(position=sa.bindparam("b_to"))
+
 
 @dataclass(frozen=True)
 class Event:
@@ -85,12 +89,12 @@ def retry_after(attempts: int) -> timedelta:
 
 def position(tx: Transaction, consumer: str) -> int:
     """Return the id of the last row this consumer has behind it; 0 at first."""
-    return int(tx.scalar(sa.select(cursor.c.position).where(cursor.c.consumer == consumer)) or 0)
+    return int(tx.execute(_POSITION, {"b_consumer": consumer}).scalar() or 0)
 
 
 def move(tx: Transaction, consumer: str, to: int) -> None:
     """Move a consumer's cursor."""
-    if not tx.claim(sa.update(cursor).where(cursor.c.consumer == consumer).values(position=to)):
+    if not tx.execute(_MOVED, {"b_consumer": consumer, "b_to": to}).rowcount:
         tx.insert(cursor, consumer=consumer, position=to)
 
 

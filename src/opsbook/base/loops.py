@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 
@@ -23,6 +24,8 @@ from opsbook.base.clock import Clock, WoundClock
 from opsbook.base.database import DatabaseAway
 from opsbook.base.errors import Bug
 
+Patience = Literal["never", "bursts", "always"]
+BURST_S: Final = 0.1
 Tick = Callable[[datetime], Awaitable[datetime | None]]
 SLOWEST: Final = timedelta(minutes=1)
 log = structlog.get_logger("opsbook.loops")
@@ -33,13 +36,14 @@ class Loop:
     """One loop and how it fares.
 
     ``deciding`` loops rest while another server decides. ``patient`` ones gather what wakes them
-    for a moment, so that those which somebody waits for go first and a burst is one look.
+    for a moment, so that those which somebody waits for go first and a burst is one look; those
+    that are patient in bursts do so only when they were woken a moment ago, too.
     """
 
     name: str
     tick: Tick
     deciding: bool = True
-    patient: bool = False
+    patient: Patience = "never"
     slowest: timedelta = SLOWEST
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     parked: bool = False
@@ -61,7 +65,7 @@ class Loops:
         self._stopping = False
 
     def add(
-        self, name: str, tick: Tick, *, deciding: bool = True, patient: bool = False,
+        self, name: str, tick: Tick, *, deciding: bool = True, patient: Patience = "never",
         slowest: timedelta = SLOWEST,
     ) -> Callable[[], None]:  # fmt: skip
         """Add a loop; return what wakes it. ``slowest`` is its longest pause after errors."""
@@ -112,12 +116,15 @@ class Loops:
                     _note(loop, error)
                     pause = min(loop.slowest, timedelta(seconds=2 ** min(loop.failures, 6)))
                     due = self.clock.now() + pause
+            rests_since = time.monotonic()
             if not loop.wake.is_set():
                 loop.parked = True
                 self._moved.set()
             await self.clock.wait(due, loop.wake)
             loop.parked = False
-            if loop.patient and loop.wake.is_set():
+            rested = time.monotonic() - rests_since
+            hurried = loop.patient == "always" or (loop.patient == "bursts" and rested < BURST_S)
+            if hurried and loop.wake.is_set():
                 await self.clock.gather()
 
     async def settle(self, limit: float = 30.0) -> None:

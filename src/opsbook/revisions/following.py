@@ -215,7 +215,7 @@ class Revisions:
             self.loops.add(name, partial(self._tick, one))
         if not self.database.sqlite:
             self.loops.add("library", self._refresh, deciding=False)
-        wake = self.loops.add("revisions", partial(deciding.tick, self), patient=True)
+        wake = self.loops.add("revisions", partial(deciding.tick, self), patient="always")
         self.hub.on("approvals", wake)
         self.hub.on("books", wake)
 

@@ -116,7 +116,7 @@ class Engine:
     def wire(self, hub: Hub) -> None:
         """Add the loops, and say what wakes them."""
         self.look = self.loops.add("runs", self.tick)
-        waits = self.loops.add("run-waits", self.tick_waits, patient=True)
+        waits = self.loops.add("run-waits", self.tick_waits, patient="always")
         heard = self.loops.add("run-approvals", self.tick_approvals)
         for topic, call in (
             ("runs", self.look), ("runs", waits), ("checks", waits), ("events", heard),

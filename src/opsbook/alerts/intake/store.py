@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,8 @@ from opsbook.alerts.tables import door, intake
 from opsbook.base.database import Transaction
 from opsbook.base.events import ORDER_LOCK
 
+_BATCH = sa.insert(intake)
+
 
 def put(tx: Transaction, rows: list[dict[str, Any]]) -> None:
     """Insert batches, in this order: they are worked in by their ids.
@@ -21,7 +24,7 @@ def put(tx: Transaction, rows: list[dict[str, Any]]) -> None:
     """
     if tx.connection.dialect.name == "postgresql":
         tx.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": ORDER_LOCK})
-    tx.execute(sa.insert(intake), rows)
+    tx.many(_BATCH, rows)
 
 
 def count(
@@ -29,11 +32,20 @@ def count(
     last_at: datetime | None, refused_at: datetime | None, error: str,
 ) -> None:  # fmt: skip
     """Add to what a door has taken and refused. What is not said now stays as it was."""
-    insert = postgresql.insert if tx.connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(door).values(
-        book=book, intake=source, accepted=accepted, refused=refused, last_at=last_at,
-        refused_at=refused_at, error=error,
+    tx.many(
+        _counted(tx.connection.dialect.name),
+        [
+            {
+                "book": book, "intake": source, "accepted": accepted, "refused": refused,
+                "last_at": last_at, "refused_at": refused_at, "error": error,
+            }
+        ],
     )  # fmt: skip
+
+
+@functools.cache
+def _counted(dialect: str) -> Any:
+    statement: Any = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(door)
     new = statement.excluded
     again = {
         "accepted": door.c.accepted + new.accepted,
@@ -42,7 +54,7 @@ def count(
         "refused_at": sa.func.coalesce(new.refused_at, door.c.refused_at),
         "error": sa.case((new.error != "", new.error), else_=door.c.error),
     }
-    tx.execute(statement.on_conflict_do_update(index_elements=["book", "intake"], set_=again))
+    return statement.on_conflict_do_update(index_elements=["book", "intake"], set_=again)
 
 
 def doors(tx: Transaction, book: str) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,16 @@ from opsbook.base.database import Transaction
 
 FIRING = "firing"
 
+# Built once: building a statement costs more than running it, and every turn runs these.
+_CAME_IN = (
+    sa.select(intake)
+    .where(intake.c.id > sa.bindparam("after"))
+    .order_by(intake.c.id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+_NEW_ALERT = sa.insert(alert)
+_NEW_ENTRY = sa.insert(audit_entry)
+
 
 def worked_in(tx: Transaction, until: int) -> list[dict[str, Any]]:
     """Return batches that have been worked in and are kept for their repetitions, in order."""
@@ -26,8 +37,7 @@ def worked_in(tx: Transaction, until: int) -> list[dict[str, Any]]:
 
 def came_in(tx: Transaction, after: int, limit: int) -> list[dict[str, Any]]:
     """Return batches that came in behind `after`, in their order."""
-    query = sa.select(intake).where(intake.c.id > after).order_by(intake.c.id).limit(limit)
-    return tx.rows(query)
+    return [dict(one) for one in tx.execute(_CAME_IN, {"after": after, "most": limit}).mappings()]
 
 
 def newest(tx: Transaction) -> int:
@@ -60,17 +70,9 @@ def begin(tx: Transaction, now: datetime, begun: Sequence[Alert]) -> None:
     """Insert alerts from outside that began, fill in their numbers, and put them on record."""
     if not begun:
         return
-    first = int(tx.scalar(sa.select(sa.func.max(alert.c.id))) or 0)
-    names = [one.fingerprint for one in begun]
-    tx.execute(sa.insert(alert), [_values(one) for one in begun])
-    found: dict[str, int] = {}
-    for some in _slices(names):
-        query = sa.select(alert.c.fingerprint, alert.c.id).where(
-            alert.c.fingerprint.in_(some), alert.c.id > first
-        )
-        found.update({one["fingerprint"]: one["id"] for one in tx.rows(query)})
-    for one in begun:
-        one.id = found[one.fingerprint]
+    for one, number in zip(begun, tx.numbers(alert, len(begun)), strict=True):
+        one.id = number
+    tx.many(_NEW_ALERT, [_values(one) for one in begun])
     _record(tx, now, "alert.fired", begun)
     tx.touch("alerts")
 
@@ -103,10 +105,11 @@ def end(tx: Transaction, now: datetime, ended: Sequence[Alert]) -> None:
 
 def _values(one: Alert) -> dict[str, Any]:
     return {
-        **_latest(one), "book": one.book, "rule": one.rule, "check_id": "", "source": one.source,
-        "fingerprint": one.fingerprint, "state": FIRING, "severity": one.severity,
-        "revision": one.revision, "reason": "", "summary": one.summary, "labels": one.labels,
-        "check_state": "", "value": None, "unit": "", "message": one.summary.get("", "")[:300],
+        **_latest(one), "id": one.id, "book": one.book, "rule": one.rule, "check_id": "",
+        "source": one.source, "fingerprint": one.fingerprint, "state": FIRING,
+        "severity": one.severity, "revision": one.revision, "reason": "", "summary": one.summary,
+        "labels": one.labels, "check_state": "", "value": None, "unit": "",
+        "message": one.summary.get("", "")[:300],
         "pending_since": one.starts_at, "fired_at": one.starts_at,
     }  # fmt: skip
 
@@ -138,12 +141,8 @@ def _record(tx: Transaction, now: datetime, action: str, alerts: Sequence[Alert]
         }
         for one in alerts
     ]  # fmt: skip
-    tx.execute(sa.insert(audit_entry), rows)
+    tx.many(_NEW_ENTRY, rows)
     tx.touch("audit")
-
-
-def _slices(names: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:
-    return (names[n : n + size] for n in range(0, len(names), size))
 
 
 def entries(tx: Transaction, now: datetime) -> dict[str, Entry]:
@@ -166,13 +165,15 @@ def remember(tx: Transaction, told: Mapping[str, tuple[dict[str, str], Entry]]) 
         }
         for key, (about, one) in told.items()
     ]  # fmt: skip
-    if not rows:
-        return
-    postgres = tx.connection.dialect.name == "postgresql"
-    statement: Any = (postgresql.insert if postgres else sqlite.insert)(notified)
+    tx.many(_told_now(tx.connection.dialect.name), rows)
+
+
+@functools.cache
+def _told_now(dialect: str) -> Any:
+    statement: Any = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(notified)
     new = statement.excluded
     again = {name: new[name] for name in ("firing", "resolved", "at", "expires_at")}
-    tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_=again), rows)
+    return statement.on_conflict_do_update(index_elements=["key"], set_=again)
 
 
 def told_of(tx: Transaction, book: str, group_key: str) -> list[dict[str, Any]]:

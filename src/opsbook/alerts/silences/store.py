@@ -12,6 +12,12 @@ from opsbook.alerts.tables import silence
 from opsbook.base.database import Transaction
 
 KEPT: Final = timedelta(days=120)
+_VERSION: Final = sa.select(
+    sa.func.max(silence.c.id),
+    sa.func.max(silence.c.updated_at),
+    sa.func.count(),
+    sa.func.sum(sa.type_coerce(silence.c.ends_at, sa.BigInteger) % 1_000_003),
+)
 
 
 def current(tx: Transaction, now: datetime) -> list[Silence]:
@@ -22,9 +28,7 @@ def current(tx: Transaction, now: datetime) -> list[Silence]:
 
 def version(tx: Transaction) -> tuple[Any, ...]:
     """Return what changes whenever a silence is set, changed or expired."""
-    ends = sa.func.sum(sa.type_coerce(silence.c.ends_at, sa.BigInteger) % 1_000_003)
-    columns = sa.func.max(silence.c.id), sa.func.max(silence.c.updated_at), sa.func.count(), ends
-    return tuple(tx.execute(sa.select(*columns)).one())
+    return tuple(tx.execute(_VERSION).one())
 
 
 def get(tx: Transaction, uuid: str) -> Silence | None:

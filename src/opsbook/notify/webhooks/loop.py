@@ -81,13 +81,17 @@ class Deliveries:
 
     async def tick(self, now: datetime) -> datetime | None:
         """Start workers for whatever is due; return when more will be."""
-        await self._recover(now)
+        if not self._recovered:
+            await self._recover(now, everything=True)
+            self._recovered = True
         if self._stumbled:
             self._stumbled = False
             return now + STUMBLE
-        await self._abandon(now)
-        due = await self.database.read(lambda tx: store.due_lanes(tx, now, LOOKED_AT))
-        for lane, waiting in due:
+        found = await self._waiting(now)
+        if found.over:
+            await self._recover(now, everything=False)
+            found = await self._waiting(now)
+        for lane, waiting in found.due:
             if self._find(lane) is None:
                 continue
             busy = sum(one == lane for one in self._workers.values())
@@ -95,28 +99,27 @@ class Deliveries:
             for _ in range(0 if self._stopping else max(0, room)):
                 task = asyncio.create_task(self._work(lane), name=f"webhook {lane.hook}")
                 self._workers[task] = lane
+        await self._abandon(now, found.lanes)
+        return found.next_due
+
+    async def _waiting(self, now: datetime) -> store.Waiting:
         mine = set(self._sending)
-        return await self.database.read(lambda tx: store.next_due(tx, now, mine))
+        return await self.database.read(lambda tx: store.waiting(tx, now, mine, LOOKED_AT))
 
-    async def _recover(self, now: datetime) -> None:
+    async def _recover(self, now: datetime, *, everything: bool) -> None:
         """Queue again what others left: all of it at first, later only claims that are over."""
-        mine, everything = set(self._sending), not self._recovered
+        mine = set(self._sending)
+        found = await self.database.write(
+            lambda tx: store.recover(tx, now, mine, everything=everything)
+        )
+        if found:
+            log.warning("deliveries left in sending are queued again", deliveries=found)
 
-        def recover(tx: Transaction) -> int:
-            return store.recover(tx, now, mine, everything=everything)
-
-        if everything or await self.database.read(lambda tx: store.over(tx, now, mine)):
-            found = await self.database.write(recover)
-            if found:
-                log.warning("deliveries left in sending are queued again", deliveries=found)
-        self._recovered = True
-
-    async def _abandon(self, now: datetime) -> None:
+    async def _abandon(self, now: datetime, lanes: list[Lane]) -> None:
         """End what waits for a hook that the running book does not have any more.
 
         A book that does not run at all may be back in a minute; what waits for it has its day.
         """
-        lanes = await self.database.read(store.waiting_lanes)
         running = {book.id for book in self.library.books()}
         gone = {
             lane: now if lane.book in running else now - model.GIVE_UP

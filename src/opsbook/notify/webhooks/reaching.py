@@ -13,6 +13,7 @@ to one of those that passed: whoever answers for the name cannot give another an
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import socket
 from typing import Final
@@ -44,6 +45,7 @@ def is_address(host: str) -> bool:
     return True
 
 
+@functools.lru_cache(maxsize=1024)
 def judged(address: str) -> str:
     """Return what an address is: ``loopback``, ``refused`` or ``fine``.
 

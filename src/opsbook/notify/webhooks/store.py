@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,6 +24,46 @@ class Lane(NamedTuple):
 
     book: str
     hook: str
+
+
+def _next_of_lane() -> sa.Select[Any]:
+    under_way = delivery.alias("under_way")
+    same_run = sa.exists().where(
+        under_way.c.book == delivery.c.book,
+        under_way.c.hook == delivery.c.hook,
+        under_way.c.thread == delivery.c.thread,
+        under_way.c.state == "sending",
+    )
+    due = (
+        delivery.c.book == sa.bindparam("b_book"),
+        delivery.c.hook == sa.bindparam("b_hook"),
+        delivery.c.state.in_(WAITING),
+        delivery.c.next_at <= sa.bindparam("b_now"),
+        delivery.c.thread.is_(None) | ~same_run,
+    )
+    return sa.select(delivery).where(*due).order_by(delivery.c.id).limit(1)
+
+
+# What every message goes through is built once: building costs more than running.
+_NEXT: Final = _next_of_lane()
+_LANE: Final = tuple(delivery.c[name] for name in Lane._fields)
+_WAITS: Final = delivery.c.state.in_(WAITING)
+_FOREIGN: Final = (delivery.c.state == "sending") & delivery.c.id.not_in(
+    sa.bindparam("b_mine", expanding=True)
+)
+_NOW: Final = sa.bindparam("b_now", type_=Instant)
+_WAITING_LANES: Final = sa.select(*_LANE).distinct().where(_WAITS)
+_DUE_LANES: Final = (
+    sa.select(*_LANE, sa.func.count().label("due"))
+    .where(_WAITS, delivery.c.next_at <= _NOW)
+    .group_by(*_LANE)
+    .order_by(sa.func.min(delivery.c.attempts), sa.func.min(delivery.c.id))
+    .limit(sa.bindparam("b_most", type_=sa.Integer))
+)
+_OVER: Final = sa.select(delivery.c.id).where(_FOREIGN, delivery.c.next_at <= _NOW).limit(1)
+_NEXT_DUE: Final = sa.select(sa.type_coerce(sa.func.min(delivery.c.next_at), Instant)).where(
+    _WAITS | _FOREIGN, delivery.c.next_at > _NOW
+)
 
 
 def queue(
@@ -44,29 +85,37 @@ def queue(
     return made
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What there is to send: asked for in one go, since a page to somebody waits for it."""
+
+    over: bool
+    lanes: list[Lane]
+    due: list[tuple[Lane, int]]
+    next_due: datetime | None
+
+
+def waiting(tx: Transaction, now: datetime, mine: Collection[int], limit: int) -> Waiting:
+    """Return what waits; ``mine`` are the deliveries that this server is sending now."""
+    lanes = _waiting_lanes(tx)
+    due = _due_lanes(tx, now, limit) if lanes else []
+    return Waiting(_over(tx, now, mine), lanes, due, _next_due(tx, now, mine))
+
+
 def get(tx: Transaction, delivery_id: int) -> Row | None:
     """Return one delivery."""
     return tx.row(sa.select(delivery).where(delivery.c.id == delivery_id))
 
 
-def waiting_lanes(tx: Transaction) -> list[Lane]:
+def _waiting_lanes(tx: Transaction) -> list[Lane]:
     """Return every hook that something waits for, due or not."""
-    query = sa.select(delivery.c.book, delivery.c.hook).distinct()
-    return [Lane(**row) for row in tx.rows(query.where(delivery.c.state.in_(WAITING)))]
+    return [Lane(**row) for row in tx.rows(_WAITING_LANES)]
 
 
-def due_lanes(tx: Transaction, now: datetime, limit: int) -> list[tuple[Lane, int]]:
+def _due_lanes(tx: Transaction, now: datetime, limit: int) -> list[tuple[Lane, int]]:
     """Return hooks with something to send and how much; what was not tried yet goes first."""
-    lane = [delivery.c[name] for name in Lane._fields]
-    tried = sa.func.min(delivery.c.attempts)
-    query = (
-        sa.select(*lane, sa.func.count().label("due"))
-        .where(delivery.c.state.in_(WAITING), delivery.c.next_at <= now)
-        .group_by(*lane)
-        .order_by(tried, sa.func.min(delivery.c.id))
-        .limit(limit)
-    )
-    return [(Lane(row["book"], row["hook"]), row["due"]) for row in tx.rows(query)]
+    rows = tx.execute(_DUE_LANES, {"b_now": now, "b_most": limit}).mappings()
+    return [(Lane(row["book"], row["hook"]), row["due"]) for row in rows]
 
 
 def claim(tx: Transaction, now: datetime, lane: Lane, until: datetime) -> Row | None:
@@ -76,20 +125,9 @@ def claim(tx: Transaction, now: datetime, lane: Lane, until: datetime) -> Row | 
     requests at once could overtake each other. ``None`` when nothing is due, or somebody else was
     faster.
     """
-    under_way = delivery.alias("under_way")
-    same_run = sa.exists().where(
-        under_way.c.book == delivery.c.book,
-        under_way.c.hook == delivery.c.hook,
-        under_way.c.thread == delivery.c.thread,
-        under_way.c.state == "sending",
-    )
-    due = (
-        *_of(lane),
-        delivery.c.state.in_(WAITING),
-        delivery.c.next_at <= now,
-        delivery.c.thread.is_(None) | ~same_run,
-    )
-    row = tx.row(sa.select(delivery).where(*due).order_by(delivery.c.id).limit(1))
+    about = {"b_book": lane.book, "b_hook": lane.hook, "b_now": now}
+    found = tx.execute(_NEXT, about).mappings().first()
+    row = dict(found) if found is not None else None
     if row is None:
         return None
     attempts = row["attempts"] + 1
@@ -140,21 +178,14 @@ def recover(tx: Transaction, now: datetime, mine: Collection[int], *, everything
     return tx.execute(change).rowcount
 
 
-def over(tx: Transaction, now: datetime, mine: Collection[int]) -> bool:
+def _over(tx: Transaction, now: datetime, mine: Collection[int]) -> bool:
     """Tell whether a claim of somebody else's is over."""
-    left = (delivery.c.state == "sending") & (delivery.c.next_at <= now)
-    left &= delivery.c.id.not_in(list(mine))
-    return tx.scalar(sa.select(delivery.c.id).where(left).limit(1)) is not None
+    return tx.execute(_OVER, {"b_now": now, "b_mine": list(mine)}).scalar() is not None
 
 
-def next_due(tx: Transaction, now: datetime, mine: Collection[int]) -> datetime | None:
+def _next_due(tx: Transaction, now: datetime, mine: Collection[int]) -> datetime | None:
     """Return when a delivery is due that is not due yet, or when another's claim is over."""
-    waits = delivery.c.state.in_(WAITING)
-    foreign = (delivery.c.state == "sending") & delivery.c.id.not_in(list(mine))
-    soonest = sa.type_coerce(sa.func.min(delivery.c.next_at), Instant)
-    found: datetime | None = tx.scalar(
-        sa.select(soonest).where(waits | foreign, delivery.c.next_at > now)
-    )
+    found: datetime | None = tx.execute(_NEXT_DUE, {"b_now": now, "b_mine": list(mine)}).scalar()
     return found
 
 
