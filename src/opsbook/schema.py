@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from opsbook.base.database import Database
 from opsbook.base.errors import StartError
 
-HEAD = "0005"
+HEAD = "0006"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 

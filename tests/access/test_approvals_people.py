@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from opsbook import people
 from opsbook.access import approvals, approvers
 from opsbook.access.errors import NotApproved, Settled, Voted
 from opsbook.access.model import as_column, roles_of
@@ -195,7 +196,7 @@ def test_words_that_no_database_holds_are_refused_and_not_a_crash(play: Play, wo
 def test_whom_a_rotation_has_on_duty_is_asked_first() -> None:
     made = load({"book.yaml": DUTY}, Vocabulary(check_kinds={}))
     monday = datetime(2026, 3, 2, 12, tzinfo=UTC)
-    assert approvers.on_duty(made, monday) == ["officer"]
-    assert approvers.on_duty(made, monday + timedelta(weeks=1)) == ["second"]
+    assert approvers.on_duty(people.Duty(made), monday) == ["officer"]
+    assert approvers.on_duty(people.Duty(made), monday + timedelta(weeks=1)) == ["second"]
     # A team that only says in which order to call its people says nothing of who is there.
-    assert approvers.on_duty(FORBID, monday) == []
+    assert approvers.on_duty(people.Duty(FORBID), monday) == []

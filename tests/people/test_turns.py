@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from opsbook.book import load
-from opsbook.people import hand_over, on_duty, on_turn, reached
+from opsbook.people import Duty, hand_over
 from tests.book.kinds import VOCABULARY
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -51,11 +51,11 @@ def seoul(text):
     ],
 )
 def test_turns_change_at_the_time_of_day_at_which_the_first_began(at, order):
-    assert on_duty(book(), "operations", seoul(at)) == order
+    assert Duty(book()).of("operations", seoul(at)) == order
 
 
 def test_an_escalation_reaches_whoever_has_the_turn():
-    assert reached(book(), ["operations"], seoul("2026-01-13 03:00")) == ["second"]
+    assert Duty(book()).reached(["operations"], seoul("2026-01-13 03:00")) == ["second"]
 
 
 def test_the_hand_over_is_the_next_end_of_a_turn():
@@ -71,7 +71,7 @@ def test_an_override_stands_above_every_layer_and_a_day_alone_means_all_of_it():
         + "      - {from: 2026-01-08 12:00, to: 2026-01-08 13:00, person: second}\n"
     )
     first = {
-        at: on_turn(shop, "weekly", seoul(at))[0]
+        at: Duty(shop).on_turn("weekly", seoul(at))[0]
         for at in (
             "2026-01-06 23:59", "2026-01-07 00:00", "2026-01-08 11:59", "2026-01-08 12:00",
             "2026-01-08 13:00", "2026-01-08 23:59", "2026-01-09 00:00",
@@ -89,10 +89,10 @@ def test_a_layer_holds_only_in_its_hours_and_the_later_layer_stands_above():
         "      - people: [second, third]\n        shift: 1d\n        starts: 2026-01-05\n"
         "        only: weekdays 09:00-18:00\n"
     )
-    assert on_turn(shop, "weekly", seoul("2026-01-05 10:00")) == ["second", "first", "third"]
-    assert on_turn(shop, "weekly", seoul("2026-01-06 10:00")) == ["third", "first", "second"]
-    assert on_turn(shop, "weekly", seoul("2026-01-06 20:00"))[0] == "first"
-    assert on_turn(shop, "weekly", seoul("2026-01-10 10:00"))[0] == "first"
+    assert Duty(shop).on_turn("weekly", seoul("2026-01-05 10:00")) == ["second", "first", "third"]
+    assert Duty(shop).on_turn("weekly", seoul("2026-01-06 10:00")) == ["third", "first", "second"]
+    assert Duty(shop).on_turn("weekly", seoul("2026-01-06 20:00"))[0] == "first"
+    assert Duty(shop).on_turn("weekly", seoul("2026-01-10 10:00"))[0] == "first"
 
 
 def test_when_nobodys_hours_hold_somebody_is_named_all_the_same():
@@ -100,7 +100,7 @@ def test_when_nobodys_hours_hold_somebody_is_named_all_the_same():
         "    layers:\n"
         "      - {people: [second, third], starts: 2026-01-05, only: weekdays 09:00-18:00}\n"
     )
-    assert on_turn(shop, "weekly", seoul("2026-01-10 03:00")) == ["second", "third"]
+    assert Duty(shop).on_turn("weekly", seoul("2026-01-10 03:00")) == ["second", "third"]
 
 
 def test_turns_of_days_follow_the_clock_on_the_wall_and_shorter_ones_the_real_time():
@@ -110,12 +110,12 @@ def test_turns_of_days_follow_the_clock_on_the_wall_and_shorter_ones_the_real_ti
         zone="Europe/Berlin",
     )
     change = datetime(2026, 3, 29, 9, 0, tzinfo=berlin)  # an hour was left out that night
-    assert on_turn(daily, "weekly", change - timedelta(minutes=1))[0] == "first"
-    assert on_turn(daily, "weekly", change)[0] == "second"
+    assert Duty(daily).on_turn("weekly", change - timedelta(minutes=1))[0] == "first"
+    assert Duty(daily).on_turn("weekly", change)[0] == "second"
     eight = book(
         "    layers:\n      - {people: [first, second, third], shift: 8h, starts: 2026-03-28}\n",
         zone="Europe/Berlin",
     )
     start = datetime(2026, 3, 28, tzinfo=berlin).astimezone(UTC)
-    names = [on_turn(eight, "weekly", start + timedelta(hours=8 * n))[0] for n in range(7)]
+    names = [Duty(eight).on_turn("weekly", start + timedelta(hours=8 * n))[0] for n in range(7)]
     assert names == ["first", "second", "third", "first", "second", "third", "first"]

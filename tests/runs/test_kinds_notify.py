@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from opsbook import runs
+from opsbook import people, runs
 from opsbook.book import Book, load
 from opsbook.notify import Outbox
 from opsbook.notify.tables import page
@@ -99,13 +99,13 @@ async def test_a_channel_is_told_whether_it_is_urgent_or_not(any_stage: Stage) -
 
 def test_a_team_is_its_channel_and_whoever_is_on_duty_or_else_all_of_it() -> None:
     book = shop("- [ ] x\n")
-    assert audience(book, ("duty",), START) == (["officer"], [])
-    assert audience(book, ("all",), START) == (["operator", "officer"], [])
-    assert audience(book, ("loud",), START) == (["viewer"], ["chat"])
-    assert audience(book, ("all", "officer", "chat", "loud"), START) == (
+    assert audience(people.Duty(book), ("duty",), START) == (["officer"], [])
+    assert audience(people.Duty(book), ("all",), START) == (["operator", "officer"], [])
+    assert audience(people.Duty(book), ("loud",), START) == (["viewer"], ["chat"])
+    assert audience(people.Duty(book), ("all", "officer", "chat", "loud"), START) == (
         ["operator", "officer", "viewer"], ["chat"],
     )  # fmt: skip
-    assert audience(book, ("nobody",), START) == ([], [])
+    assert audience(people.Duty(book), ("nobody",), START) == ([], [])
 
 
 async def test_values_are_put_in_bounded_and_without_control_characters(stage: Stage) -> None:

@@ -12,6 +12,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
+from opsbook import people
 from opsbook.access import accounts
 from opsbook.base.database import Transaction
 from opsbook.book import Book, load, read_folder
@@ -293,7 +294,7 @@ def test_turns_are_those_of_weeks_nights_and_exceptions() -> None:
     head, tail = cast.PEOPLE.split("teams:\n")[0], cast.PEOPLE.split("escalation:\n")[1]
     book = shop(people=head + ROTATION.lstrip() + tail)
     now = datetime(2026, 1, 7, 1, tzinfo=UTC)  # ten in the morning in Seoul
-    found = live.turns(book, "weekly", now, 5)
+    found = live.turns(people.Duty(book), "weekly", now, 5)
     seoul = timedelta(hours=9)
     assert [(f"{at + seoul:%d %H:%M}", who) for at, who in found] == [
         ("07 10:00", "approver"),

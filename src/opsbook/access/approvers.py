@@ -78,15 +78,13 @@ def could_approve(
     ]
 
 
-def on_duty(book: Book, now: datetime) -> list[str]:
+def on_duty(duty: people.Duty, now: datetime) -> list[str]:
     """Return whom a rotation has on duty first: of those who could answer, the ones to ask.
 
     A team without a rotation says in which order to call its people, and not who is there.
     """
-    teams = [one for one in book.teams.values() if one.rotation is not None]
-    return list(
-        dict.fromkeys(who for one in teams for who in people.on_duty(book, one.id, now)[:1])
-    )
+    teams = [one for one in duty.book.teams.values() if one.rotation is not None]
+    return list(dict.fromkeys(who for one in teams for who in duty.of(one.id, now)[:1]))
 
 
 def yes_of_excluded(

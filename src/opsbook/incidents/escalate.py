@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from opsbook import audit
+from opsbook import audit, people
 from opsbook.base.database import Database, Transaction
 from opsbook.book import Book
 from opsbook.book.library import Library
@@ -16,7 +16,7 @@ from opsbook.incidents import store
 from opsbook.incidents.tables import incident
 from opsbook.incidents.words import page_text
 from opsbook.notify import outbox
-from opsbook.people import next_rung, reached
+from opsbook.people import next_rung
 
 
 class Escalator:
@@ -102,7 +102,7 @@ def climb(
     if not _schedule(tx, row, rung.level + 1, rung.round, after.due if after else None):
         return
     subject = f"incident:{row['id']}"
-    persons = [one for one in reached(book, rung.names, now) if one in book.people]
+    persons = people.duty(tx, book, now).reached(rung.names, now)
     where = {"level": rung.level + 1, "round": rung.round + 1, "policy": policy.id}
     if not persons:
         audit.record(

@@ -1,12 +1,14 @@
 """Who is on duty, and who is called next: pure answers from a book and a moment.
 
-Belongs here: teams, rotations, escalation ladders, as calculators that take ``now``. Does not
-belong here: sending anything (``notify``), who may do what (``access``), and when a ladder is
-climbed (``incidents`` owns that clock).
+Belongs here: teams, rotations, escalation ladders, as calculators that take ``now``; and what
+people agreed about duty on the page (`tables`, `store`). Does not belong here: sending anything
+(``notify``), who may do what (``access``), and when a ladder is climbed (``incidents`` owns that
+clock).
 """
 
-from opsbook.people.duty import on_duty, reached
+from opsbook.people.duty import Duty
 from opsbook.people.ladder import Rung, next_rung
-from opsbook.people.turns import hand_over, on_turn
+from opsbook.people.store import duty
+from opsbook.people.turns import hand_over
 
-__all__ = ["Rung", "hand_over", "next_rung", "on_duty", "on_turn", "reached"]
+__all__ = ["Duty", "Rung", "duty", "hand_over", "next_rung"]

@@ -14,12 +14,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from opsbook import people
 from opsbook.access import accounts, approvals, approvers, model
 from opsbook.base.database import Transaction
 from opsbook.base.errors import NotFound
 from opsbook.book import Book
 from opsbook.book.library import Library
-from opsbook.people import reached
 from opsbook.runs import confirmations, store
 
 Row = dict[str, Any]
@@ -35,7 +35,7 @@ def book_now(tx: Transaction, library: Library, run: Row) -> Book:
 
 def of_wait(tx: Transaction, now: datetime, book: Book, run: Row, waiting: Row) -> list[str]:
     """Return the persons who can end a wait and have not done their part of it."""
-    owners = _owners(book, run, now)
+    owners = _owners(people.duty(tx, book, now), run, now)
     if waiting["kind"] == "decision":
         return list(dict.fromkeys([*_persons(tx, book, [run["steered_by"]]), *owners]))
     if waiting["kind"] == "approval":
@@ -50,7 +50,7 @@ def of_wait(tx: Transaction, now: datetime, book: Book, run: Row, waiting: Row) 
 def of_failure(tx: Transaction, now: datetime, book: Book, run: Row) -> list[str]:
     """Return the persons who are told of a failure: who owns, who started and who steers it."""
     involved = _persons(tx, book, [run["started_by"], run["steered_by"]])
-    return list(dict.fromkeys([*_owners(book, run, now), *involved]))
+    return list(dict.fromkeys([*_owners(people.duty(tx, book, now), run, now), *involved]))
 
 
 def _approvers(tx: Transaction, book: Book, approval_id: int) -> list[str]:
@@ -72,11 +72,12 @@ def _doers(tx: Transaction, book: Book, waiting: Row) -> list[str]:
     ]
 
 
-def _owners(book: Book, run: Row, now: datetime) -> list[str]:
+def _owners(duty: people.Duty, run: Row, now: datetime) -> list[str]:
+    book = duty.book
     runbook = book.runbooks.get(run["runbook"])
     owners = [name for name in (runbook.owner if runbook else None, book.owner) if name]
     for owner in owners:
-        if found := reached(book, [owner], now):
+        if found := duty.reached([owner], now):
             return found
     return _who_may_run(book)
 

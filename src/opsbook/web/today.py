@@ -79,7 +79,7 @@ def _read(tx: Transaction, visit: Visit) -> dict[str, Any]:
             "bad": sorted(bad, key=lambda one: _weight(one.state))[:MOST_BAD],
             "more": max(0, not_fine - MOST_BAD),
         },
-        "duty": _duty(visit),
+        "duty": _duty(tx, visit),
         "routines": _routines(tx, visit),
     }
 
@@ -210,14 +210,15 @@ def _weight(state: str) -> int:
     return readings.WEIGHT.get(state, 3)
 
 
-def _duty(visit: Visit) -> list[dict[str, str]]:
+def _duty(tx: Transaction, visit: Visit) -> list[dict[str, str]]:
     """Return who is called, by team."""
     found = []
     for book in visit.books("incidents:read"):
+        duty = people.duty(tx, book, visit.now)
         for team in book.teams.values():
             named = [
                 words.text(visit.speech, book.people[one].name)
-                for one in people.on_duty(book, team.id, visit.now)
+                for one in duty.of(team.id, visit.now)
                 if one in book.people
             ]
             if named:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from opsbook import people
 from opsbook.access import accounts, approvals, approvers, links, model
 from opsbook.access.errors import NotApproved, Settled
 from opsbook.base.database import Transaction
@@ -123,7 +124,9 @@ def answered(
     by_id = {book.id: book for book in books}
     mine = visit.who.account_id
     same = links.one_person(tx, visit.now, mine) if mine and rows else frozenset()
-    duty = {book.id: approvers.on_duty(book, visit.now) for book in books}
+    duty = {
+        book.id: approvers.on_duty(people.duty(tx, book, visit.now), visit.now) for book in books
+    }
     found = []
     for row in rows:
         book = by_id[row["book"]]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from opsbook import people
 from opsbook.alerts.pipeline.grouping import Group
 from opsbook.alerts.pipeline.model import Alert, common, prometheus_fingerprint
 from opsbook.alerts.pipeline.routing import INCIDENT, Listener
@@ -19,7 +20,6 @@ from opsbook.base import events
 from opsbook.base.database import Transaction
 from opsbook.book import Book
 from opsbook.notify import outbox, webhooks
-from opsbook.people import on_duty
 
 GROUP_FIRING: Final = "group.firing"
 GROUP_RESOLVED: Final = "group.resolved"
@@ -116,7 +116,8 @@ def _message(tx: Transaction, now: datetime, book: Book, listener: Listener, new
     elif team is not None and team.channel is not None:
         outbox.tell(tx, now, book=book, channel_id=team.channel, **told)
     else:
-        persons = on_duty(book, listener.id, now)[:1] if team is not None else [listener.id]
+        duty = people.duty(tx, book, now)
+        persons = duty.of(listener.id, now)[:1] if team is not None else [listener.id]
         for person in persons:
             each = {**told, "key": f"{told['key']}/{person}"}
             outbox.page(tx, now, book=book, person_id=person, **each)

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import structlog
 
-from opsbook import audit
+from opsbook import audit, people
 from opsbook.audit.entries import SERVER
 from opsbook.base.clock import Clock
 from opsbook.base.database import Database, Transaction
@@ -32,7 +32,6 @@ from opsbook.notify import outbox
 from opsbook.notify.errors import Undelivered
 from opsbook.notify.webhooks import model, sending, store
 from opsbook.notify.webhooks.store import TOPIC, Lane, Row
-from opsbook.people import reached
 
 NAME: Final = "webhooks"
 EACH: Final = 4
@@ -244,7 +243,7 @@ def record(
 def tell(tx: Transaction, now: datetime, book: Book, row: Row) -> None:
     """Tell whoever owns the hook, once a day for each hook: a dead receiver fails every event."""
     hook = book.webhooks[row["hook"]]
-    for person in owners(book, hook, now):
+    for person in owners(people.duty(tx, book, now), hook, now):
         outbox.page(
             tx, now, book=book, person_id=person, cause=f"webhook {row['hook']}", urgent=False,
             key=f"webhook:{book.id}/{row['hook']}/{now:%Y-%m-%d}/{person}", thread=row["thread"],
@@ -257,10 +256,11 @@ def tell(tx: Transaction, now: datetime, book: Book, row: Row) -> None:
         )  # fmt: skip
 
 
-def owners(book: Book, hook: Webhook, now: datetime) -> list[str]:
+def owners(duty: people.Duty, hook: Webhook, now: datetime) -> list[str]:
     """Return who looks after a hook: its owner, else the book's, else everybody who may edit it."""
+    book = duty.book
     for owner in (hook.owner, book.owner):
-        if owner is not None and (found := reached(book, [owner], now)):
+        if owner is not None and (found := duty.reached([owner], now)):
             return found
     return [
         person.id

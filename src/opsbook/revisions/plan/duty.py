@@ -88,7 +88,7 @@ def _edge(
 
 
 def _first(book: Book, team: str, at: datetime) -> str:
-    return next(iter(people.on_duty(book, team, at)), "nobody")
+    return next(iter(people.Duty(book).of(team, at)), "nobody")
 
 
 def _may_differ(pair: Pair, team: str) -> bool:

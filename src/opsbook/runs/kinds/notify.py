@@ -19,10 +19,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from opsbook import people
 from opsbook.base.database import Transaction
-from opsbook.book import Book
 from opsbook.notify import outbox
-from opsbook.people import on_duty
 from opsbook.runs.kinds.approval import ask_leave
 from opsbook.runs.kinds.kind import Ended, Pause, Place
 from opsbook.runs.kinds.wording import worded
@@ -37,7 +36,7 @@ class Notify:
     def begin(self, tx: Transaction, now: datetime, place: Place) -> Pause | Ended:
         """Record the message for everybody whom it reaches."""
         book, run, step = place.book, place.run, place.step
-        persons, channels = audience(book, step.to, now)
+        persons, channels = audience(people.duty(tx, book, now), step.to, now)
         if not persons and not channels:
             return Ended("failed", f"it reaches nobody: {', '.join(step.to)}")
         public = any(book.channels[one].public for one in channels)
@@ -66,12 +65,15 @@ class Notify:
         return None
 
 
-def audience(book: Book, names: tuple[str, ...], at: datetime) -> tuple[list[str], list[str]]:
+def audience(
+    duty: people.Duty, names: tuple[str, ...], at: datetime
+) -> tuple[list[str], list[str]]:
     """The persons and the channels that these names reach, each once, in order.
 
     A team is told through its channel, and through whoever is on duty in its rotation; a team
     without a rotation through all of its members.
     """
+    book = duty.book
     persons: dict[str, None] = {}
     channels: dict[str, None] = {}
     for name in names:
@@ -81,7 +83,7 @@ def audience(book: Book, names: tuple[str, ...], at: datetime) -> tuple[list[str
         elif name in book.channels:
             channels[name] = None
         elif team is not None:
-            told = on_duty(book, name, at)[:1] if team.rotation is not None else team.members
+            told = duty.of(name, at)[:1] if team.rotation is not None else team.members
             persons.update(dict.fromkeys(told))
             if team.channel is not None:
                 channels[team.channel] = None

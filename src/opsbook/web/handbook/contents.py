@@ -154,12 +154,13 @@ def _line(
             said = speech.say_n("%(n)s open incident", "%(n)s open incidents", n)
             return Markup('<span class="strong">{}</span>').format(said)
     if section.name == "teams":
+        duty = people.duty(tx, book, visit.now)
         return Markup(" ").join(
             Markup("<span>{}: <b>{}</b></span>").format(
                 links.called(speech, one) or one.id, links.title(speech, book, "people", first[0])
             )
             for one in list(book.teams.values())[:SHOWN]
-            if (first := people.on_duty(book, one.id, visit.now))
+            if (first := duty.of(one.id, visit.now))
         )
     if section.name == "routines" and visit.may("runs:read", book):
         due = next((row for row in routines.states(tx, book.id) if row["routine"] in book.routines),

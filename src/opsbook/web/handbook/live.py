@@ -6,6 +6,7 @@ Each answer is a few lines of HTML beside the element's fields. What the visitor
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -45,6 +46,11 @@ class Moment:
     tx: Transaction
     visit: Visit
     book: Book
+
+    @functools.cached_property
+    def duty(self) -> people.Duty:
+        """Who is called, as it stands now."""
+        return people.duty(self.tx, self.book, self.visit.now)
 
     @property
     def ui(self) -> Shown:
@@ -113,11 +119,11 @@ def person(at: Moment, id: str) -> Live:
     for team in at.book.teams.values():
         if id not in team.members:
             continue
-        first = people.on_duty(at.book, team.id, at.visit.now)[:1]
+        first = at.duty.of(team.id, at.visit.now)[:1]
         told = speech.say("on duty now") if first == [id] else speech.say("not on duty now")
         shown = Markup("{}: {}").format(at.link("teams", team.id), told)
         if team.rotation is not None:
-            turn = next((one for one in turns(at.book, team.rotation, at.visit.now, 30)[1:]
+            turn = next((one for one in turns(at.duty, team.rotation, at.visit.now, 30)[1:]
                          if one[1] == id), None)  # fmt: skip
             if turn is not None and first != [id]:
                 next_ = speech.html("next turn %(when)s", when=at.ui.ahead(turn[0], at.zone))
@@ -129,13 +135,13 @@ def person(at: Moment, id: str) -> Live:
 def team(at: Moment, id: str) -> Live:
     """A team: who is on duty, who stands in, and the next hand-over."""
     speech, found = at.visit.speech, at.book.teams[id]
-    named = people.on_duty(at.book, id, at.visit.now)
+    named = at.duty.of(id, at.visit.now)
     lines = [(speech.say("On duty"), Markup("<b>{}</b>").format(at.link("people", named[0])))]
     if named[1:]:
         told = Markup(", ").join(at.link("people", one) for one in named[1:])
         lines.append((speech.say("Then"), told))
     if found.rotation is not None:
-        later = turns(at.book, found.rotation, at.visit.now, 2)[1:]
+        later = turns(at.duty, found.rotation, at.visit.now, 2)[1:]
         lines += [(speech.say("Next hand-over"), _turn(at, *one)) for one in later]
     return Live(lines)
 
@@ -143,7 +149,7 @@ def team(at: Moment, id: str) -> Live:
 def rotation(at: Moment, id: str) -> Live:
     """A rotation: who is on turn, and the turns that come."""
     speech = at.visit.speech
-    (_, now), *later = turns(at.book, id, at.visit.now, TURNS + 1)
+    (_, now), *later = turns(at.duty, id, at.visit.now, TURNS + 1)
     lines = [(speech.say("On duty"), Markup("<b>{}</b>").format(at.link("people", now)))]
     if later:
         listed = Markup().join(Markup("<li>{}</li>").format(_turn(at, *one)) for one in later)
@@ -173,19 +179,22 @@ ANSWERS: Final[Mapping[str, Callable[[Moment, str], Live]]] = {
 }  # fmt: skip
 
 
-def turns(book: Book, rotation: str, now: datetime, most: int) -> list[tuple[datetime, str]]:
+def turns(duty: people.Duty, rotation: str, now: datetime, most: int) -> list[tuple[datetime, str]]:
     """Return who is on turn from when: the turn that holds now first, then at most `most` in all.
 
     Looked at are the moments at which somebody may come: every hand-over, both ends of every
     exception, and where a layer's hours begin and end. A moment at which nobody changes is no turn
     of its own.
     """
-    found = book.rotations[rotation]
+    book, found = duty.book, duty.book.rotations[rotation]
     zone = ZoneInfo(found.timezone or book.timezone)
+    agreed = {at for one in duty.agreed if one.rotation == rotation for at in (one.start, one.end)}
     given_over = _hand_overs(book, rotation, now, 4 * most)
     hours = _hours(book, found, zone, now, given_over[-1])
-    moments = sorted({now, *given_over, *hours, *_ends(found, zone, now)})
-    turns = [(at, named[0]) for at in moments if (named := people.on_turn(book, rotation, at))]
+    moments = sorted(
+        {now, *given_over, *hours, *_ends(found, zone, now), *(at for at in agreed if at > now)}
+    )
+    turns = [(at, named[0]) for at in moments if (named := duty.on_turn(rotation, at))]
     kept = turns[:1] + [later for earlier, later in pairwise(turns) if later[1] != earlier[1]]
     return kept[:most]
 
