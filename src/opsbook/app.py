@@ -49,6 +49,7 @@ from opsbook.runs.known import Known
 from opsbook.runs.programs import Programs
 from opsbook.runs.supervisor import Spawner
 from opsbook.settings import Settings
+from opsbook.web import limits
 from opsbook.web.api import KEEP_ANSWERS, forget_answers
 from opsbook.web.site import create, with_doors
 
@@ -202,7 +203,7 @@ class App:
             programs=self.programs,
         )  # fmt: skip
         self.rules = Rules(database, library)
-        self.dispatcher = Dispatcher(database, library, self.url)
+        self.dispatcher = Dispatcher(database, library, self.url, leads=lambda: self.lease.epoch)
         self.doors = Doors(database, library, self.clock)
         self.hearts = Heartbeats(library, loops, self.clock)
         self.outbox = Outbox(database, library, loops, self.clock, base_url=self.url, secrets=known)
@@ -413,8 +414,10 @@ class _Server(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def _serve(app: App, listener: socket.socket) -> AsyncIterator[None]:
     site = create(app)
+    crowd = limits.Crowd(limits.most_connections())
     config = uvicorn.Config(
-        with_doors(app, site), log_config=None, access_log=False, lifespan="off",
+        with_doors(app, site), http=limits.protocol(crowd), ws="none", log_config=None,
+        access_log=False, lifespan="off",
         server_header=False, timeout_graceful_shutdown=2, timeout_keep_alive=15,
     )  # fmt: skip
     server = _Server(config)

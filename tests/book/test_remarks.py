@@ -41,7 +41,7 @@ def routes(*lines):
         (["{match: {team: a}}", "{match: {team: b}}", "{match: {team: b, severity: P1}}"], 2),
         (["{to: [operator], continue: true}", "{match: {severity: P1}}"], None),
         (["{match: {severity: P1, team: web}}", "{match: {severity: P1}}"], None),
-        (["{matchers: ['severity=~\"P1|P2\"']}", "{match: {severity: P3}}"], None),
+        (["{matchers: ['team=~\"a|b\"']}", "{match: {team: c}}"], None),
         (["{matchers: ['severity=~\"P.\"']}", "{matchers: ['severity=~\"P[12]\"']}"], None),
     ],
 )
@@ -73,6 +73,45 @@ def test_incidents_that_page_nobody_are_remarked_on():
     ]
 
 
+SPOKEN = routes("{match: {severity: P7}}", "{matchers: ['severity=~\"P1|critical\"']}")
+DOOR = "intakes: {{near: {{title: Near, kind: alertmanager, token: env:NEAR{more}}}}}\n"
+
+
+def test_a_severity_that_no_alert_has_is_remarked_on_where_alerts_are_chosen_by_it():
+    seventh, spoken = told(SPOKEN)
+    assert seventh == (
+        "routing.routes[0]: severity=\"P7\": no alert has the severity 'P7'. known here: P1, P2"
+    )
+    assert "no alert has the severity 'critical'" in spoken
+    both = "inhibitions: {a: {while: {severity: P0}, mutes_matchers: ['severity!=\"P9\"']}}\n"
+    assert [one.partition(":")[0] for one in told(both)] == ["inhibitions.a", "inhibitions.a"]
+    fine = "inhibitions: {a: {while: {severity: P1}, mutes_matchers: ['severity=~\"P2|\"']}}\n"
+    assert told(fine) == []
+
+
+def test_a_word_that_an_intake_translates_is_not_what_routes_see():
+    seventh, spoken = told(SPOKEN + DOOR.format(more=", severities: {Critical: P1}"))
+    assert "'P7'" in seventh
+    assert spoken.endswith("'critical', since the intake near makes P1 of it. write P1")
+
+
+def test_a_senders_own_word_is_remarked_on_where_rules_of_the_book_do_not_say_it():
+    plain = DOOR.format(more="")
+    rule = "rules:\n  here: {promql: up == 0, severity: P1, summary: Down}\n"
+    other = "rules:\n  here: {received: ['a=\"b\"'], severity: P1, summary: Down}\n"
+    base = error_pages.base()["base.yaml"]
+    without = base[: base.index("rules:")] if "rules:" in base else base
+    alone = {"base.yaml": without, "more.yaml": SPOKEN + plain}
+    assert list(remarks.of(load(alone, VOCABULARY))) == []
+    alone["rules.yaml"] = other
+    assert list(remarks.of(load(alone, VOCABULARY))) == []
+    found = told(SPOKEN + plain + rule)
+    assert found[1].endswith(
+        "no rule of the book has the severity 'critical', only what comes in by near may say it. "
+        "write severities: {critical: …} at the intake, and … here"
+    )
+
+
 def test_validate_says_them_and_finds_the_book_right(tmp_path):
     more = {"more.yaml": routes("{to: [operator]}", "{match: {severity: P1}}")}
     error_pages.write({**error_pages.base(), **more}, tmp_path)
@@ -85,3 +124,13 @@ def test_validate_says_them_and_finds_the_book_right(tmp_path):
     (found,) = call("validate", tmp_path, "-o", "json").json["books"][0]["book"]["remarks"]
     assert found["where"] == "more.yaml:5"
     assert found["remedy"]
+
+
+@pytest.mark.parametrize("name", ["summary", "title", "description"])
+def test_a_template_that_nobody_fills_in_is_remarked_on(name):
+    words = {"summary": "The disk is full", name: '"Disk of {{ $labels.host }} is full"'}
+    said = ", ".join(f"{key}: {value}" for key, value in words.items())
+    (one,) = told(f"rules:\n  full: {{check: disk, when: critical, severity: P2, {said}}}\n")
+    assert one.startswith(f"rules.full.{name}: {{{{ $labels.host }}}} is told as it stands")
+    elsewhere = f"rules:\n  full: {{promql: up == 0, severity: P2, {said}}}\n"
+    assert told(elsewhere) == []

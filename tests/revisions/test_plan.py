@@ -244,17 +244,20 @@ def test_grouping_is_told_with_the_times_that_come_with_it():
 def test_a_route_in_the_middle_is_not_a_change_of_those_behind():
     first = "    - {match: {severity: P1}, to: [first-person]}\n"
     assert routed(ROUTES.replace("routes:\n", f"routes:\n{first}")) == [
-        "Alerts with severity=P1 have a route of their own: they are told to first-person."
+        "Alerts with severity=P1 have a route of their own: they open an incident (told: "
+        "first-person)."
     ]
     both = ROUTES.replace("routes:\n", f"routes:\n{first}")
     other = ROUTES.replace("to: [operations]", "to: [second-person]") + first
     found = plan((ROUTES, other)).changes
     assert [str(one) for one in found] == [
-        "Alerts with severity=P1 have a route of their own: they are told to first-person.",
+        "Alerts with severity=P1 have a route of their own: they open an incident (told: "
+        "first-person).",
         "Alerts with severity=P2 are told to second-person instead of operations.",
     ] or [str(one) for one in found] == [
         "Alerts with severity=P2 are told to second-person instead of operations.",
-        "Alerts with severity=P1 have a route of their own: they are told to first-person.",
+        "Alerts with severity=P1 have a route of their own: they open an incident (told: "
+        "first-person).",
     ]
     swapped = compare(book((ROUTES, both)), book((ROUTES, ROUTES + first)), NOW)
     assert [str(one) for one in swapped.changes] == [
@@ -266,9 +269,45 @@ def test_what_a_moved_route_says_otherwise_is_told_key_by_key():
     first = "    - {match: {severity: P1}, to: [first-person]}\n"
     marked = ROUTES + "      ref: page 3\n"
     assert routed(marked.replace("routes:\n", f"routes:\n{first}")) == [
-        "Alerts with severity=P1 have a route of their own: they are told to first-person.",
+        "Alerts with severity=P1 have a route of their own: they open an incident (told: "
+        "first-person).",
         "routing.routes.2.ref is page 3; it was not set before.",
     ]
+
+
+def test_incidents_that_a_route_opens_or_loses_are_told_when_it_comes_and_when_it_goes():
+    quiet = "    - {match: {severity: P1}, to: [first-person], as: notify}\n"
+    comes = ROUTES.replace("routes:\n", f"routes:\n{quiet}")
+    own = "Alerts with severity=P1 have a route of their own: they are told to first-person."
+    lost = "Alerts with severity=P1 open no incident any more: they only tell."
+    gone = (
+        "Alerts with severity=P1 have no route of their own any more; they were told to "
+        "first-person."
+    )
+    found = "Alerts with severity=P1 open an incident and page."
+    assert routed(comes) == [own, lost]
+    went = compare(book((ROUTES, comes)), book(), NOW).changes
+    assert [str(one) for one in went] == [gone, found]
+    loud = "    - {matchers: ['severity=~\"P1|P3\"'], as: incident}\n"
+    only = "  as: notify\n"
+    with_loud = only + ROUTES.replace("routes:\n", f"routes:\n{loud}")
+    said = [
+        str(one)
+        for one in compare(book((ROUTES, with_loud)), book((ROUTES, only + ROUTES)), NOW).changes
+    ]
+    assert said == [
+        'Alerts with severity=~"P1|P3" have no route of their own any more; they opened an '
+        "incident (told: operations).",
+        'Alerts with severity=~"P1|P3" open no incident any more: they only tell.',
+    ]
+
+
+def test_routes_that_come_into_a_book_without_any_say_what_is_no_incident_any_more():
+    none = (f"routing:\n  to: [operations]\n{ROUTES}", "")
+    only = (ROUTES, ROUTES.replace("to: [operations]", "as: notify"))
+    said = [str(one) for one in compare(book(none), book(only), NOW).changes]
+    assert said[1:] == ["Alerts with severity=P2 open no incident any more: they only tell."]
+    assert [str(one) for one in compare(book(none), book(), NOW).changes] == said[:1]
 
 
 def test_without_routes_each_alert_is_an_incident():

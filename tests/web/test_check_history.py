@@ -17,6 +17,7 @@ from opsbook.checks.rollups import HOUR, SECOND, Rollup
 from opsbook.checks.tables import status
 from opsbook.web import charts, past
 from opsbook.web.charts import Stretch
+from opsbook.web.i18n import Speech
 from opsbook.web.visit import SESSION
 from tests.web import cast, seed
 from tests.web.alerting import open_shop, text
@@ -146,14 +147,17 @@ def test_the_strip_has_one_bar_for_each_time_a_state_went_on() -> None:
     assert widths[0] == pytest.approx(2 * widths[1], rel=0.05)
 
 
+EN = Speech("en")
+
+
 def test_bands_are_drawn_as_areas_with_an_open_side() -> None:
     book = _book('bands: {warning: "> 250ms", critical: "> 1s"}', 'bands: {warning: "20ms..80ms"}')
-    areas = past.areas(book.checks["checkout"], "ms")
+    areas = past.areas(EN, book.checks["checkout"], "ms")
     assert [(one.low, one.high, one.tone) for one in areas] == [(20.0, 80.0, "warning")]
     plain = load(cast.FILES, vocabulary())
-    certificate = past.areas(plain.checks["certificate"], "d")
+    certificate = past.areas(EN, plain.checks["certificate"], "d")
     assert [(one.low, one.high) for one in certificate] == [(None, 30.0), (None, 7.0)]
-    checkout = past.areas(plain.checks["checkout"], "ms")
+    checkout = past.areas(EN, plain.checks["checkout"], "ms")
     assert [(one.low, one.high) for one in checkout] == [(250.0, None), (1000.0, None)]
     drawn = charts.chart(stretches(0, 1), checkout, EPOCH, EPOCH + H, "ms", [], "x")
     assert drawn.count('class="area') == 2

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from opsbook.alerts.intake.accepting import Accepting
 from opsbook.alerts.intake.doors import Allowance
 from opsbook.base.database import Database
-from opsbook.web import doors as web
+from opsbook.web import bodies
 from tests.alerts.intake.gate import (
     BOOK,
     NOW,
@@ -251,19 +251,19 @@ async def test_other_ways_of_packing_are_not_known(gate: Gate) -> None:
 
 
 async def test_4_mib_are_taken_and_a_byte_more_is_not(gate: Gate) -> None:
-    body = GOOD + b" " * (web.LARGEST - len(GOOD))
+    body = GOOD + b" " * (bodies.LARGEST - len(GOOD))
     assert (await gate.ask("POST", "/in/shop/webhook", body, BEARER, parts=9)).status == 200
     over = await gate.ask("POST", "/in/shop/webhook", body + b" ", BEARER, parts=9)
     assert (over.status, over.json["detail"]) == (413, "The body is larger than 4 MiB.")
     said = await gate.ask("POST", "/in/shop/webhook", b"", BEARER | {"Content-Length": "4194305"})
     assert said.status == 413
-    assert gate.site.held == 0
+    assert gate.site.proven.taken == 0
 
 
 async def test_what_comes_in_at_one_time_is_bounded(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "MOST_HELD", 10_000)
+    monkeypatch.setattr(gate.site.proven, "most", 10_000)
     answer = await gate.ask("POST", "/in/shop/webhook", GOOD + b" " * 20_000, BEARER)
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")
     assert (await gate.ask("POST", "/in/shop/webhook", GOOD, BEARER)).status == 200
@@ -272,7 +272,7 @@ async def test_what_comes_in_at_one_time_is_bounded(
 async def test_a_body_that_does_not_arrive_is_not_waited_for(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "LONGEST_BODY_S", 0.1)
+    monkeypatch.setattr(bodies, "LONGEST_BODY_S", 0.1)
     async with served(gate) as address:
         port = int(address.rpartition(":")[2])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -296,10 +296,10 @@ async def test_who_hangs_up_halfway_leaves_nothing_behind(gate: Gate) -> None:
         async with httpx.AsyncClient(base_url=address, headers=BEARER) as client:
             assert (await client.post("/in/shop/webhook", content=GOOD)).status_code == 200
         for _ in range(100):
-            if gate.site.held == 0:
+            if gate.site.proven.taken == 0:
                 break
             await asyncio.sleep(0.01)
-        assert gate.site.held == 0
+        assert gate.site.proven.taken == 0
     assert len(await gate.stored()) == 1
 
 
@@ -325,9 +325,61 @@ async def test_each_bad_alert_is_named_and_the_good_ones_are_taken(gate: Gate) -
     assert answer.json["detail"] == "5 of 7 alerts cannot be taken; the others were."
     named = {one["name"]: one["message"] for one in answer.json["problems"]}
     assert set(named) == {f"alerts[{n}]" for n in range(1, 6)}
-    assert named["alerts[1]"] == "Expected `str`, got `int` - at `$.labels[...]`."
-    assert named["alerts[2]"] == "it has no labels"
+    assert named["alerts[1]"] == "labels.a is 1, and not text (put it in quotes)"
+    assert named["alerts[2]"] == "it has no labels; give it at least one, such as alertname"
+    assert named["alerts[3]"] == "it is 7, and not an object (write it as {…})"
+    assert named["alerts[4]"] == "labels is missing (send it)"
+    wanted = "startsAt is 'noon', and not a time (write it as 2026-01-31T18:00:00Z)"
+    assert named["alerts[5]"] == wanted
+    assert "Correct those that problems names" in answer.json["remedy"]
     assert [one.labels["alertname"] for one in await gate.stored()] == ["one", "two"]
+
+
+async def test_all_that_is_wrong_with_one_alert_is_told_at_once(gate: Gate) -> None:
+    bad = firing(labels={"a": 1, "b": None, "c": "d"}, startsAt="noon", endsAt=7, annotations=[])
+    answer = await gate.post("webhook", notification(bad))
+    (one,) = answer.json["problems"]
+    assert one["message"] == (
+        "labels.a is 1, and not text (put it in quotes); "
+        "labels.b is null, and not text (put it in quotes); "
+        "annotations is a list, and not an object (write it as {…}); "
+        "startsAt is 'noon', and not a time (write it as 2026-01-31T18:00:00Z); "
+        "endsAt is 7, and not a time (write it as 2026-01-31T18:00:00Z)"
+    )
+    assert (await gate.status("webhook")).error == f"alerts[0]: {one['message']}"
+
+
+async def test_all_that_is_wrong_with_a_body_is_told_at_once(gate: Gate) -> None:
+    answer = await gate.post("webhook", {"alerts": {}, "version": 4, "truncatedAlerts": "x"})
+    assert [one["message"] for one in answer.json["problems"]] == [
+        "alerts is an object, and not a list (write it as […])",
+        "version is 4, and not text (put it in quotes)",
+        "truncatedAlerts is 'x', and not a whole number (write one such as 3)",
+    ]
+    assert answer.json["remedy"] == "Correct what is sent: the same again is refused again."
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({"Content-Type": "text/html"}, "The Content-Type is 'text/html'"),
+        ({"Content-Type": "application/json; charset=euc-kr"}, "said to be in 'euc-kr'"),
+        ({"Content-Encoding": "br"}, "packed with 'br'"),
+        ({"Content-Length": "99999999"}, "larger than 4 MiB"),
+    ],
+)
+async def test_the_token_is_looked_at_before_what_was_sent(
+    gate: Gate, headers: dict[str, str], told: str
+) -> None:
+    """Whoever has no token learns nothing of a door; whoever looks after it, why it refused."""
+    stranger = await gate.ask("POST", "/in/shop/webhook", GOOD, headers)
+    assert stranger.status == 401
+    assert stranger == await gate.ask("POST", "/in/no/where", GOOD, headers)
+    known = await gate.ask("POST", "/in/shop/webhook", GOOD, BEARER | headers)
+    assert known.status in {413, 415}
+    assert told in known.json["detail"]
+    assert known.json["remedy"]
+    assert told in (await gate.status("webhook")).error
 
 
 # ---- how much -----------------------------------------------------------------------------------
@@ -454,8 +506,8 @@ BOOK_DOORS = (
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_are_unpacked_into_a_failure(body: bytes) -> None:
-    with contextlib.suppress(web.Wrong):
-        web.unpacked(body)
+    with contextlib.suppress(bodies.Wrong):
+        bodies.unpacked(body)
 
 
 async def test_a_bug_is_answered_so_that_the_sender_tries_again(

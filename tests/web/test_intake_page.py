@@ -87,7 +87,9 @@ async def test_what_is_written_is_what_lets_a_sender_in(
     assert "close sesame" not in page
 
 
-async def test_a_door_that_refuses_says_why_until_it_takes_again(calm: Rig, enter: Enter) -> None:
+async def test_a_door_that_refuses_says_why_and_remembers_it_when_it_takes_again(
+    calm: Rig, enter: Enter
+) -> None:
     await open_shop(calm)
     await hand_in(calm, {"alertname": "Disk"})
     now = calm.clock.now()
@@ -103,8 +105,40 @@ async def test_a_door_that_refuses_says_why_until_it_takes_again(calm: Rig, ente
     await asyncio.sleep(0.01)
     await hand_in(calm, {"alertname": "Disk"})
     page = await operator.see("/intake")
-    assert "the token is wrong" not in page
+    assert "the token is wrong &lt;b&gt;" in page, "3 refused says nothing without the reason"
     assert title(page) == "1 door was never used."
+
+
+async def test_a_batch_of_which_some_was_taken_says_why_the_rest_was_not(
+    calm: Rig, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "open sesame")
+    await open_shop(calm)
+    operator = await enter(calm)
+    batch = [
+        {"labels": {"alertname": "Good", "unseen": "bell\u0007 \u202eback"}},
+        {"labels": {"alertname": "Back"}, "startsAt": "2027-01-01T00:00:00Z",
+         "endsAt": "2026-01-01T00:00:00Z"},
+        {"labels": {"alertname": 7}, "startsAt": "noon"},
+    ]  # fmt: skip
+    headers = {"Authorization": "Bearer open sesame"}
+    address = f"{calm.url}/in/shop/prometheus/api/v2/alerts"
+    answer = await operator.client.post(address, json=batch, headers=headers)
+    assert answer.status_code == 400
+    back = "alert 1: start time must be before end time: startsAt is 2027-01-01T00:00:00.000Z"
+    assert back in answer.json()
+    assert "alert 2: labels.alertname is 7, and not text (put it in quotes)" in answer.json()
+    form = {**headers, "Content-Type": "text/html"}
+    assert (await operator.client.post(address, content="x", headers=form)).status_code == 415
+    for _ in range(100):
+        await asyncio.sleep(0.05)
+        if "3 refused" in (page := await operator.see("/intake")):
+            break
+    assert "1 accepted" in page
+    assert "The Content-Type is &#39;text/html&#39;" in page
+    await calm.dispatcher.tick(calm.clock.now())
+    found = (await operator.client.get(address, headers=headers)).json()
+    assert [one["labels"].get("unseen") for one in found] == ["bell\ufffd \ufffdback"]
 
 
 async def test_signs_of_life_say_what_came_of_them(calm: Rig, enter: Enter) -> None:

@@ -15,7 +15,7 @@ ACTION = re.compile(
 )
 # Names of events, files and columns that look like actions.
 NO_ACTIONS = {
-    "account.id", "alert.id", "approval.id", "approval.decided", "incident.id", "run.id",
+    "account.id", "alert.id", "approval.id", "approval.decided", "incident.id", "page.id", "run.id",
     "book.yaml", "run.finished", "run.changed", "run.created", "run.asks", "page.retried",
     "run.running", "run.waiting", "webhook.test",
 }  # fmt: skip

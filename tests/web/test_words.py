@@ -56,9 +56,9 @@ def test_a_clock_shows_the_day_only_where_it_is_another_one() -> None:
 
 
 def test_a_limit_is_written_with_its_unit() -> None:
-    assert words.band(parse_band("> 250ms")) == "> 250 ms"
-    assert words.band(Band("<", Quantity(30, "d"))) == "< 30 d"
-    assert words.band(None) == ""
+    assert words.band(EN, parse_band("> 250ms")) == "> 250 ms"
+    assert words.band(EN, Band("<", Quantity(30, "d"))) == "< 30 d"
+    assert words.band(EN, None) == ""
 
 
 def test_every_state_is_a_shape_a_word_and_a_colour() -> None:

@@ -65,6 +65,8 @@ intake = table(
     sa.Column("at", Instant, nullable=False),
     # Alerts in the one form that every intake translates to; see `alerts.intake.posted`.
     sa.Column("body", sa.LargeBinary, nullable=False),
+    # Its book was not active when it was its turn: it is worked in once the book is again.
+    sa.Column("held", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
 )
 
 door = table(

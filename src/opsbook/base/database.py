@@ -22,7 +22,7 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -148,6 +148,18 @@ class Transaction:
         ).scalar()
         first = int(last or 0) + 1
         return range(first, first + count)
+
+    @contextlib.contextmanager
+    def piece(self) -> Iterator[None]:
+        """Take back only what is done within, should it fail; its error goes on."""
+        self.connection.exec_driver_sql("SAVEPOINT piece")
+        try:
+            yield
+        except Exception as error:
+            if not self.connection.invalidated:
+                _undo(self.connection, error, "piece")
+            raise
+        self.connection.exec_driver_sql("RELEASE SAVEPOINT piece")
 
     def claim(self, statement: sa.Update | sa.Delete) -> bool:
         """Run a conditional update; ``False`` means somebody else has it, which is no error."""
@@ -337,7 +349,7 @@ class Database:
                 except Exception as error:
                     if connection.invalidated:
                         raise
-                    _undo(connection, error)
+                    _undo(connection, error, "job")
                     if tries < MOST_TRIES and _passing(error):
                         again.append((work, done))
                     else:
@@ -366,14 +378,14 @@ class Database:
                 self._loop.call_soon_threadsafe(self.on_commit, list(self._touched))
 
 
-def _undo(connection: sa.Connection, error: Exception) -> None:
-    """Take back one job of a batch. Where nothing is left to go back to, its error is the batch's.
+def _undo(connection: sa.Connection, error: Exception, savepoint: str) -> None:
+    """Go back to a savepoint. Where nothing is left to go back to, the error is the whole batch's.
 
     SQLite ends a whole transaction by itself on some errors, a full disk among them.
     """
     try:
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
-        connection.exec_driver_sql("RELEASE SAVEPOINT job")
+        connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {savepoint}")
+        connection.exec_driver_sql(f"RELEASE SAVEPOINT {savepoint}")
     except sa.exc.DBAPIError:
         raise error from None
 

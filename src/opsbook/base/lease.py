@@ -30,6 +30,14 @@ lease = table(
 )
 
 
+def epoch(tx: Transaction) -> int:
+    """Return which leadership this is, by the database; 0 before the first."""
+    return int(tx.execute(_EPOCH).scalar() or 0)
+
+
+_EPOCH = sa.select(lease.c.epoch).where(lease.c.name == NAME)
+
+
 @dataclass(frozen=True)
 class Seen:
     """What an observer last saw of somebody else's lease, and since when it has not moved."""

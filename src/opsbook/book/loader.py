@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from opsbook.book import complaints, drills, markdown, merging, specs, validate
+from opsbook.book import complaints, drills, markdown, merging, specs, validate, walk
 from opsbook.book.files import Files, dump, parse, read_folder, revision_of
 from opsbook.book.frontmatter import Reading
 from opsbook.book.memory import Memory
@@ -54,12 +54,15 @@ def load(files: Files, vocabulary: Vocabulary, memory: Memory | None = None) -> 
             memory, merged,
         )  # fmt: skip
         known = _known(files, merged, {"runbooks": procedures, "drills": exercises})
-        raw, refused = specs.read(merged.raw, vocabulary, merged.positions, merged.problems)
-        sections = _validated(raw, merged)
+        unread: list[walk.Found] = []
+        raw, refused = specs.read(
+            merged.raw, vocabulary, merged.positions, merged.problems, unread
+        )  # fmt: skip
+        sections, left_out = _validated(raw, merged)
         merging.keep(merged, sections, refused)
         read = {id: one.runbook for id, one in procedures.items() if one and one.runbook}
         held = {id: one.drill for id, one in exercises.items() if one and one.drill}
-        whole = Whole(sections, read, held, known, merged.positions)
+        whole = Whole(sections, read, held, known, merged.positions, left_out, unread)
         problems = [*merged.problems, *validate.references(whole)]
         if problems:
             raise BookError(problems)
@@ -139,30 +142,34 @@ def _pages(
     return found
 
 
-def _validated(raw: dict[str, Any], merged: Merged) -> Sections:
-    """The sections; elements that are wrong are reported and left out."""
+def _validated(raw: dict[str, Any], merged: Merged) -> tuple[Sections, dict[str, Any]]:
+    """The sections, and what was reported as wrong and left out of them, as it is written."""
     raw = {**{name: value for name, value in ABOUT.items() if name in merged.unsure}, **raw}
     try:
-        return Sections.model_validate(raw)
+        return Sections.model_validate(raw), {}
     except ValidationError as error:
         merged.problems += complaints.told(error, Sections, (), merged.positions, whose="the book")
-        kept = _without_faults(raw, error)
+        kept, left_out = _without_faults(raw, error)
     try:
-        return Sections.model_validate(kept)
+        return Sections.model_validate(kept), left_out
     except ValidationError:
-        return Sections.model_validate(dict(ABOUT))
+        return Sections.model_validate(dict(ABOUT)), raw
 
 
-def _without_faults(raw: dict[str, Any], error: ValidationError) -> dict[str, Any]:
-    kept = dict(raw)
+def _without_faults(
+    raw: dict[str, Any], error: ValidationError
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    kept, left_out = dict(raw), dict[str, Any]()
     faulty: dict[str, set[Any]] = {}
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
         section, *rest = fault["loc"] or ("",)
         if rest and isinstance(kept.get(str(section)), dict) and complaints.is_listed(str(section)):
             faulty.setdefault(str(section), set()).add(rest[0])
         else:
-            kept.pop(str(section), None)
+            left_out[str(section)] = kept.pop(str(section), left_out.get(str(section)))
     for section, ids in faulty.items():  # each section once: a long one may have a fault in each
         if section in kept:
-            kept[section] = {id: one for id, one in kept[section].items() if id not in ids}
-    return {**ABOUT, **kept}
+            whole = kept[section]
+            kept[section] = {id: one for id, one in whole.items() if id not in ids}
+            left_out[section] = {id: one for id, one in whole.items() if id in ids}
+    return {**ABOUT, **kept}, left_out

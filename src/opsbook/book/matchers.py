@@ -100,6 +100,16 @@ def clash(matchers: Matchers) -> tuple[Matcher, Matcher] | None:
     return None
 
 
+def alternatives(pattern: str) -> tuple[str, ...] | None:
+    """Return the values of a pattern that only lists them, such as ``P1|P2``; else None."""
+    inner = pattern.removeprefix("^").removesuffix("$")
+    if (grouped := re.fullmatch(r"\((?:\?:)?([^()]*)\)", inner)) is not None:
+        inner = grouped[1]
+    if not re.fullmatch(r"(?:[\w |-]|\\[.-])+", inner):
+        return None
+    return tuple(one.replace("\\", "") for one in inner.split("|"))
+
+
 def equalities(labels: Mapping[str, str]) -> Matchers:
     """Return the matchers of a mapping such as ``{severity: P1}``, in the order of the names."""
     return tuple(Matcher(name, "=", value) for name, value in sorted(labels.items()))

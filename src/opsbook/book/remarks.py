@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from opsbook.book.matchers import Matcher, Matchers, clash
+from opsbook.book.matchers import Matcher, Matchers, alternatives, clash
 from opsbook.book.model import Book
 from opsbook.book.positions import Mark, Path, dotted
-from opsbook.book.problems import Problem
+from opsbook.book.problems import Problem, suggestion
 from opsbook.book.sections.routing import Route
 
 
@@ -103,5 +103,78 @@ def _is_met(condition: Matcher, met: Matchers) -> bool:
     )
 
 
-RULES: Final[tuple[Callable[[Book], Iterator[Problem]], ...]] = (_doors, _incidents, _dead_ends)
+def _severities(book: Book) -> Iterator[Problem]:
+    """Routes and inhibitions that speak of a severity by a word that alerts do not have.
+
+    An alert of a rule has the rule's severity. One from outside has what its intake makes of the
+    sender's word, or the word as it came where the intake says nothing of it: so a word that no
+    severity has is right only where an intake translates nothing, and then only for what comes in
+    there.
+    """
+    asked: list[tuple[Path, Matchers]] = [(path, one.conditions) for path, one in _routes(book)]
+    for id, one in book.inhibitions.items():
+        asked += [(("inhibitions", id), one.sources), (("inhibitions", id), one.targets)]
+    for path, matchers in asked:
+        for matcher in matchers:
+            for word in _words(matcher) if matcher.name == "severity" else ():
+                yield from _severity(book, path, matcher, word)
+
+
+def _words(matcher: Matcher) -> tuple[str, ...]:
+    """The values that a matcher plainly names."""
+    return alternatives(matcher.value) or () if matcher.is_regex else (matcher.value,)
+
+
+def _severity(book: Book, path: Path, matcher: Matcher, word: str) -> Iterator[Problem]:
+    if not word or word in book.severities:
+        return
+    folded = word.casefold()
+    made = {
+        here: id
+        for id, intake in book.intakes.items()
+        for said, here in intake.severities.items()
+        if said.casefold() == folded
+    }
+    silent = [id for id, intake in book.intakes.items() if not intake.severities]
+    if not silent:
+        told = f"{matcher}: no alert has the severity {word!r}"
+        remedy = suggestion(word, book.severities)
+        if made:
+            here, id = next(iter(made.items()))
+            told += f", since the intake {id} makes {here} of it"
+            remedy = f"write {here}"
+        yield _remark(book, path, told, remedy)
+    elif any(not rule.received for rule in book.rules.values()):
+        told = (
+            f"{matcher}: no rule of the book has the severity {word!r}, only what comes in by "
+            f"{', '.join(silent)} may say it"
+        )
+        here = next(iter(made), "…")
+        remedy = f"write severities: {{{word}: {here}}} at the intake, and {here} here"
+        yield _remark(book, path, told, remedy)
+
+
+def _templates(book: Book) -> Iterator[Problem]:
+    """Words with Prometheus' templates in them, at rules for which nobody fills these in.
+
+    What is exported (promql) or comes from outside (received) is filled in over there.
+    """
+    for id, rule in book.rules.items():
+        for name in ("title", "summary", "description") if rule.check is not None else ():
+            words = getattr(rule, name)
+            found = [one for one in words.by_language.values() if "{{" in one] if words else []
+            if found:
+                template = "{{" + found[0].partition("{{")[2].partition("}}")[0][:40] + "}}"
+                told = (
+                    f"{template} is told as it stands, since a rule over a check fills in nothing"
+                )
+                remedy = (
+                    "say it in words: what the check measured and its labels are told beside it"
+                )
+                yield _remark(book, ("rules", id, name), told, remedy)
+
+
+RULES: Final[tuple[Callable[[Book], Iterator[Problem]], ...]] = (
+    _doors, _incidents, _dead_ends, _severities, _templates,
+)  # fmt: skip
 """One line for each."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from opsbook.book import complaints, facts
+from opsbook.book import complaints, facts, walk
 from opsbook.book.fields import Part
 from opsbook.book.model import Vocabulary
 from opsbook.book.positions import Mark, Path, Positions, dotted
@@ -22,12 +22,16 @@ MAIN = "book.yaml"
 
 
 def read(
-    raw: dict[str, Any], vocabulary: Vocabulary, positions: Positions, problems: list[Problem]
+    raw: dict[str, Any],
+    vocabulary: Vocabulary,
+    positions: Positions,
+    problems: list[Problem],
+    unread: list[walk.Found],
 ) -> tuple[dict[str, Any], frozenset[Path]]:
     """The sections, with the checks' own fields of their kind taken out and validated as `spec`.
 
-    Also the paths of the checks in which something was wrong. A check that is a model already is
-    left as it is.
+    Also the paths of the checks in which something was wrong; what these name is added to
+    `unread`. A check that is a model already is left as it is.
     """
     checks = raw.get("checks")
     if not isinstance(checks, dict):
@@ -37,7 +41,7 @@ def read(
     for id, check in checks.items():
         if isinstance(check, dict):
             before = len(problems)
-            read[id] = _read_one(id, check, vocabulary, positions, problems)
+            read[id] = _read_one(id, check, vocabulary, positions, problems, unread)
             if len(problems) > before:
                 refused.add(("checks", id))
     return {**raw, "checks": read}, frozenset(refused)
@@ -49,6 +53,7 @@ def _read_one(
     vocabulary: Vocabulary,
     positions: Positions,
     problems: list[Problem],
+    unread: list[walk.Found],
 ) -> dict[str, Any]:
     common = {key: value for key, value in check.items() if key in COMMON_FIELDS}
     own = {key: value for key, value in check.items() if key not in COMMON_FIELDS}
@@ -67,6 +72,7 @@ def _read_one(
         try:
             spec = model.model_validate(own)
         except ValidationError as error:
+            unread += walk.named(model, own, path)
             problems += complaints.told(
                 error, model, path, positions, also=COMMON_FIELDS, whose=f"a check of kind {kind}"
             )

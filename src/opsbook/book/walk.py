@@ -41,6 +41,16 @@ def marked(part: BaseModel, path: Path = ()) -> list[Found]:
     return found
 
 
+def named(model: type[BaseModel], raw: Any, path: Path = ()) -> list[Found]:
+    """What names something in `raw`, which was meant to be a `model` and could not be read as one.
+
+    Only plain texts where one or several names belong: what else stands there is reported already.
+    """
+    found: list[Found] = []
+    _named(_Shape(below=True, model=model), raw, path, found)
+    return found
+
+
 def parts(part: BaseModel, kind: type[Part], path: Path = ()) -> Iterator[tuple[Path, Part]]:
     """Every model of the class `kind` in `part` and below it."""
     if isinstance(part, kind):
@@ -102,6 +112,7 @@ class _Shape:
     mark: Mark | None = None
     below: bool = False
     each: _Shape | None = None
+    model: type[BaseModel] | None = None
 
 
 def _collect(part: BaseModel, path: Path, found: list[Found]) -> None:
@@ -130,6 +141,25 @@ def _below(shape: _Shape, value: Any, path: Path, found: list[Found]) -> None:
             _below(each, one, (*path, key), found)
 
 
+def _named(shape: _Shape, raw: Any, path: Path, found: list[Found]) -> None:
+    """What is found in a raw value; a single text where several belong counts as one of them."""
+    if isinstance(raw, BaseModel):
+        _collect(raw, path, found)
+    elif shape.mark is not None:
+        if isinstance(shape.mark, Refers) and isinstance(raw, str):
+            found.append(Found(path, shape.mark, raw))
+    elif shape.model is not None and isinstance(raw, Mapping):
+        for _, key, inner in _steps(shape.model):
+            if key in raw:
+                _named(inner, raw[key], (*path, key), found)
+    elif shape.each is not None:
+        if isinstance(raw, str):
+            _named(shape.each, raw, path, found)
+        elif isinstance(raw, (Mapping, list, tuple)):
+            for key, one in raw.items() if isinstance(raw, Mapping) else enumerate(raw):
+                _named(shape.each, one, (*path, key), found)
+
+
 @functools.lru_cache(maxsize=512)
 def _steps(model: type[BaseModel]) -> tuple[tuple[str, str, _Shape], ...]:
     found = []
@@ -151,7 +181,7 @@ def _shape(annotation: Any, said: tuple[Any, ...], inside: tuple[Any, ...]) -> _
             _shape(field.annotation, tuple(field.metadata), (*inside, plain)) is not None
             for field in plain.model_fields.values()
         )
-        return _Shape(below=True) if leads else None
+        return _Shape(below=True, model=plain) if leads else None
     origin = get_origin(plain)
     if origin is not None and isinstance(origin, type) and issubclass(origin, (tuple, Mapping)):
         args = [one for one in get_args(plain) if one is not Ellipsis]

@@ -37,6 +37,14 @@ def url(command: Command) -> Command:
     return click.option("--url", default=URL, show_default=True, help=words.EXPORT_URL)(command)
 
 
+def severities(command: Command) -> Command:
+    """``--severity``, what a word for a severity is in the book."""
+    decorate = click.option(
+        "--severity", "severities", multiple=True, metavar="[WORD=]ID", help=words.IMPORT_SEVERITY
+    )
+    return decorate(command)
+
+
 def book(folder: Path) -> Book:
     """Read a book; one with mistakes ends the command, with all of them."""
     from opsbook.app import vocabulary
@@ -67,7 +75,8 @@ def known(folder: Path | None) -> Known | None:
     if folder is None or not folder.is_dir():
         return None
     try:
-        return Known.of(merge(read_folder(folder), Memory()).raw)
+        merged = merge(read_folder(folder), Memory())
+        return Known.of(merged.raw, merged.positions, str(folder))
     except BookError:
         return None
 

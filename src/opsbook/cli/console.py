@@ -29,8 +29,9 @@ MOST_CHECKS = 8
 MOST_PROBLEMS = 3
 SIGNS = {
     "■": (
-        "alert.fired", "incident.opened", "incident.unanswered", "incident.nobody_on_duty",
-        "incident.runbook_refused", "incident.fired_again", "page.failed", "page.unaddressed",
+        "alert.fired", "alert.set_aside", "incident.opened", "incident.unanswered",
+        "incident.nobody_on_duty", "incident.runbook_refused", "incident.fired_again",
+        "page.failed", "page.unaddressed",
         "routine.refused", "run.failed", "step.failed", "access.refused", "approval.refused",
         "book.source_trouble",
     ),

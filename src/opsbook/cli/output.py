@@ -26,7 +26,8 @@ GLYPHS = {
     "warning": "▲", "interrupted": "▲", "retry": "▲", "timeout": "■", "killed": "■",
     "critical": "■", "failed": "■", "open": "■", "rejected": "■", "firing": "■",
     "nodata": "◇",
-    "cancelled": "‖", "skipped": "‖", "paused": "‖", "silenced": "‖", "active": "‖", "expired": "●",
+    "cancelled": "‖", "skipped": "‖", "paused": "‖", "silenced": "‖", "inhibited": "‖", "muted": "‖", "behind": "‖",
+    "inactive": "‖", "active": "‖", "expired": "●",
     "running": "◐", "intended": "◐", "acknowledged": "◐", "sending": "◐", "sent": "●",
     "waiting": "⏳", "queued": "○", "pending": "○", "new": "○",
 }  # fmt: skip

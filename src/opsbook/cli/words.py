@@ -210,6 +210,8 @@ CARRY_SETTING = "  {name}  {form}  ({place})"
 
 # routes
 ROUTES_AT = "At this time instead of now, such as 2026-03-01T22:00+09:00."
+ROUTES_INTAKE = "As handed in by this intake of the book."
+ROUTES_HANDED_IN = "By {intake} it is {severity}: {labels}"
 ROUTES_BAD_LABEL = "{given!r} is no label; write NAME=VALUE."
 ROUTES_LABEL_TWICE = "The label {name!r} is given twice."
 ROUTES_BAD_TIME = "{given!r} is no time; write one such as 2026-03-01T22:00+09:00."

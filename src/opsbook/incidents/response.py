@@ -71,7 +71,7 @@ class Response:
 
     def _resolved(self, tx: Transaction, event: events.Event, now: datetime) -> None:
         """Close what none of its alerts keeps open; one that is only held quiet keeps it open."""
-        known = store.by_fingerprint(tx, event.data["group"])
+        known = store.by_fingerprint(tx, event.data["group"]) if event.data["group"] else None
         rows = {row["id"]: row for row in store.of_alerts(tx, event.data["resolved"])}
         if known is not None and event.kind == telling.GROUP_RESOLVED:
             rows[known["id"]] = known
@@ -87,14 +87,13 @@ def open_incident(
     """Insert the incident with its clocks. They start when the alert fired, not when we noticed."""
     alert = alerts.get(tx, event.data["alert"])
     rule = book.rules.get(event.data["rule"])
-    severity = book.severities[event.data["severity"]]
+    severity = book.severities.get(event.data["severity"])
     policy = policy_of(book, event.data)
     opened = datetime.fromisoformat(event.data["at"])
     first = next_rung(policy, opened, 0, 0) if policy else None
-    within = severity.acknowledge_within
-    titled = rule.title or rule.summary if rule is not None else None
-    summary = alert["summary"] if alert is not None else {}
-    title = dict(titled.by_language) if titled is not None else summary
+    within = severity.acknowledge_within if severity is not None else None
+    said = alert["summary"] if alert is not None else {}
+    title = dict(rule.title.by_language) if rule is not None and rule.title is not None else said
     incident_id = tx.insert(
         incident,
         book=book.id,
@@ -102,7 +101,7 @@ def open_incident(
         rule=rule.id if rule is not None else "",
         fingerprint=event.data["group"],
         title=title,
-        severity=severity.id,
+        severity=event.data["severity"],
         state="open",
         opened_at=opened,
         acknowledge_by=opened + within if within else None,
@@ -112,7 +111,7 @@ def open_incident(
     tx.touch("incidents")
     audit.record(
         tx, now, audit.SERVER, "incident.opened", f"incident:{incident_id}",
-        data={"book": book.id, "rule": event.data["rule"], "severity": severity.id,
+        data={"book": book.id, "rule": event.data["rule"], "severity": event.data["severity"],
               "alert": event.data["alert"], "alerts": event.data["firing"][:MOST_NAMED]},
     )  # fmt: skip
     return store.require(tx, incident_id)
@@ -122,7 +121,8 @@ def policy_of(book: Book, data: Mapping[str, Any]) -> Escalation | None:
     """Whom a group's worst alert pages: by its rule's own policy, or by its severity's."""
     if data["rule"] in book.rules:
         return book.escalation_of(data["rule"])
-    policy = book.severities[data["severity"]].escalation
+    severity = book.severities.get(data["severity"])
+    policy = severity.escalation if severity is not None else None
     return book.escalation[policy] if policy is not None else None
 
 

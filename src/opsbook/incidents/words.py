@@ -21,9 +21,21 @@ def page_text(
     for language in LANGUAGES:
         known = spoken(row["title"], language)
         firing = [one for one in alerts if one["state"] == "firing"]
-        lines = [about_alert(one, language, known) for one in firing]
-        body[language] = "\n".join(lines)[:LONGEST]
+        firing.sort(key=lambda one: (one["severity"] != row["severity"], one["severity"]))
+        body[language] = _fitting([about_alert(one, language, known) for one in firing], language)
     return title, body
+
+
+def _fitting(lines: list[str], language: str) -> str:
+    """Return as many whole lines as fit, and how many more there are; the first one always."""
+    kept: list[str] = []
+    for line in (one for one in lines if one):
+        if kept and len("\n".join([*kept, line])) > LONGEST:
+            break
+        kept.append(line[:LONGEST])
+    if left := sum(map(bool, lines)) - len(kept):
+        kept.append({"ko": f"외 {left}건", "en": f"and {left} more"}[language])
+    return "\n".join(kept)
 
 
 def about_alert(alert: dict[str, Any], language: str, known: str = "") -> str:

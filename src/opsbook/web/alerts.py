@@ -6,7 +6,7 @@ page says is what would happen now, and with an open draft what would happen wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,6 @@ from opsbook.alerts.pipeline import store as pipeline
 from opsbook.alerts.pipeline.explain import Way
 from opsbook.alerts.pipeline.memory import Memory
 from opsbook.alerts.pipeline.model import RULES, Alert
-from opsbook.alerts.pipeline.muting import Quiet
 from opsbook.audit import entries
 from opsbook.base.database import Transaction
 from opsbook.base.errors import NotFound
@@ -29,7 +28,18 @@ from opsbook.book.matchers import Matcher, MatcherError, Matchers, parse_all
 from opsbook.checks import store as checks
 from opsbook.incidents import store as incidents
 from opsbook.revisions import drafts
-from opsbook.web import pages, readings, sayings, sentences, store, ways, words
+from opsbook.web import (
+    alertrows,
+    alertstore,
+    pages,
+    readings,
+    sayings,
+    sendings,
+    sentences,
+    store,
+    ways,
+    words,
+)
 from opsbook.web.i18n import N_, Speech
 from opsbook.web.knowing import memory_of
 from opsbook.web.numbers import Before, Number
@@ -43,7 +53,6 @@ MOST: Final = 200
 IN_GROUP: Final = 10
 SOME: Final = 10
 """Alerts from which on there is a filter."""
-LABELS: Final = 8
 LONGEST_FILTER: Final = 2_000
 SHOWN_VALUE: Final = 300
 TOPICS: Final = "alerts silences books checks"
@@ -69,11 +78,16 @@ async def listed(visit: Visitor, before: Before = None, match: str = "") -> Resp
             group for book in books
             for group in _groups(visit, memory, book, checks.behind(tx, book.id), wanted)
         ]  # fmt: skip
+        alone, together = _limited(visit, groups, whole=bool(wanted))
+        shown = [one for group in (*alone, *together) for one in group["alerts"]]
+        alertrows.complete(tx, visit, shown)
         active = [one for one in rows.active(tx) if one["book"] in names]
         firing = [one["id"] for one in active if one["state"] == "firing"]
         answering = [book.id for book in visit.books("incidents:read")]
         return {
             "groups": groups,
+            "alone": alone,
+            "together": together,
             "past": [] if wanted else store.past_alerts(tx, names, limit=EACH, before=before),
             "pending": [one for one in active if one["state"] == "pending"],
             "open": sum(
@@ -86,7 +100,7 @@ async def listed(visit: Visitor, before: Before = None, match: str = "") -> Resp
     groups, past, pending = found["groups"], found["past"], found["pending"]
     count = sum(one["count"] for one in groups)
     quiet = sum(one["quiet"] for one in groups)
-    alone, together = _limited(visit, groups, whole=bool(wanted))
+    alone, together = found["alone"], found["together"]
     shown = sum(len(one["alerts"]) for one in (*alone, *together))
     linked = sum(one["more"] for one in together if one["match"])
     values = {
@@ -94,8 +108,8 @@ async def listed(visit: Visitor, before: Before = None, match: str = "") -> Resp
         "groups": together,
         "alone_first": not together
         or (bool(alone) and alone[0]["weight"] <= together[0]["weight"]),
-        "past": [_row(visit, one) for one in past],
-        "pending": [_row(visit, one) for one in pending[:EACH]],
+        "past": [alertrows.of_row(visit, one) for one in past],
+        "pending": [alertrows.of_row(visit, one) for one in pending[:EACH]],
         "pending_more": max(0, len(pending) - EACH),
         "sentence": _sentence(visit.speech, count, quiet, found["open"], wanted=bool(wanted)),
         "answer": found["open"],
@@ -187,7 +201,8 @@ def _limited(
         chosen = group["alerts"][:of_group]
         left -= len(chosen)
         group["alerts"] = [
-            _of_memory(visit, one, quiet, group["labels"]) for _, _, _, one, quiet in chosen
+            alertrows.of_memory(visit, one, quiet, group["labels"])
+            for _, _, _, one, quiet in chosen
         ]
         group["more"] = group["count"] - len(chosen)
         group["match"] = _narrowed(group["labels"]) if group["more"] else ""
@@ -204,49 +219,6 @@ def _narrowed(labels: Mapping[str, str]) -> str:
         return ""
 
 
-def _of_memory(
-    visit: Visit, one: Alert, quiet: Quiet | None, around: Mapping[str, str]
-) -> dict[str, Any]:
-    labels, hidden = _labels(one.labels, around)
-    return {
-        "id": one.id, "title": ways.title(visit, one.summary, one.labels),
-        "severity": ways.cut(one.severity, 20), "since": one.starts_at, "labels": labels,
-        "quiet": visit.speech.say(ways.QUIET[quiet.why]) if quiet is not None else "",
-        "hidden": hidden, "state": "firing", "over": None, "lasted": "",
-    }  # fmt: skip
-
-
-def _labels(
-    labels: Mapping[str, str], without: Mapping[str, str]
-) -> tuple[list[tuple[str, str]], int]:
-    """Return the labels that tell an alert apart, without what is said around it already.
-
-    They come from outside: as many and as long as fit into a row, and how many more there are.
-    """
-    said = {"alertname", "severity", "book", "rule", "check"}
-    alone = len(without) == len(labels)
-    found = [
-        (ways.cut(name, 40), ways.cut(value, 60))
-        for name, value in sorted(labels.items())
-        if name not in said and (alone or name not in without)
-    ]
-    return found[:LABELS], max(0, len(found) - LABELS)
-
-
-def _row(visit: Visit, row: Mapping[str, Any]) -> dict[str, Any]:
-    book = next((one for one in visit.kept.app.library.books() if one.id == row["book"]), None)
-    over = row["resolved_at"]
-    begun = row["fired_at"] or row["pending_since"]
-    labels, hidden = _labels(row["labels"], {})
-    return {
-        "id": row["id"], "title": ways.title(visit, row["summary"], row["labels"]) or row["rule"],
-        "severity": ways.cut(row["severity"], 20), "state": row["state"], "since": begun,
-        "over": over, "lasted": words.span(visit.speech, over - begun) if over else "",
-        "zone": ZoneInfo(book.timezone) if book is not None else visit.zone,
-        "labels": labels, "hidden": hidden, "quiet": "",
-    }  # fmt: skip
-
-
 @router.get("/alerts/{alert_id}")
 async def detail(visit: Visitor, alert_id: Number, draft: Before = None) -> Response:
     """Show one alert: what it says, why it is shown, and its way to whoever hears of it."""
@@ -257,9 +229,16 @@ async def detail(visit: Visitor, alert_id: Number, draft: Before = None) -> Resp
         names = sentences.Names(tx, visit.speech, visit.kept.app.library)
         known = silences.list_of(tx, book.id, visit.now)
         zone = ZoneInfo(book.timezone)
-        story = entries.timeline(tx, f"alert:{alert_id}")
+        alert = pipeline.of_row(row)
+        behind = checks.behind(tx, book.id)
+        course: tuple[Way, ...] = ()
+        if book.id in memory.books and row["state"] == "firing":
+            course = explain.explained(memory, alert, visit.now, behind).ways
+        heard = sendings.heard(tx, memory, book, alert, course)
+        story = _story(tx, visit, memory, book, alert, heard.values())
         return {
-            "row": row, "book": book, "behind": checks.behind(tx, book.id),
+            "heard": heard,
+            "row": row, "book": book, "behind": behind,
             "incidents": incidents.of_alerts(tx, [alert_id])
             if visit.may("incidents:read", book)
             else [],
@@ -279,7 +258,9 @@ async def detail(visit: Visitor, alert_id: Number, draft: Before = None) -> Resp
     rule = book.rules.get(row["rule"])
     values = {
         "one": {
-            **_row(visit, row), "book": book.id, "message": ways.cut(row["message"], 400),
+            **alertrows.of_row(visit, row), "book": book.id,
+            "message": ways.cut(row["message"], 400),
+            "reading": alertrows.reading(visit.speech, row) if row["check_id"] else "",
             "all_labels": _pairs(row["labels"]),
             "annotations": _pairs(row["annotations"] or {}),
             "link": row["link"] if row["link"].startswith(("http://", "https://")) else "",
@@ -288,7 +269,7 @@ async def detail(visit: Visitor, alert_id: Number, draft: Before = None) -> Resp
         },
         "rule": _rule(visit, book, rule) if rule is not None else None,
         "ways": [
-            ways.shown(visit, memory, memory.books[book.id], one, found["silences"])
+            ways.shown(visit, memory, memory.books[book.id], one, found["silences"], found["heard"])
             for one in course
         ],
         "over": over,
@@ -311,6 +292,25 @@ async def detail(visit: Visitor, alert_id: Number, draft: Before = None) -> Resp
     }  # fmt: skip
     topics = f"{TOPICS} alert:{alert_id} incidents"
     return pages.show(visit, "alerts/detail.html", values, topics=topics)
+
+
+def _story(
+    tx: Transaction, visit: Visit, memory: Memory, book: Book, alert: Alert,
+    heard: Iterable[sendings.Heard],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Return what became of an alert: its own entries, its incident's, and what was sent of it.
+
+    Of the incident only what is about calling and answering: what its runbook did is on its page.
+    """
+    threads = []
+    if visit.may("incidents:read", book):
+        threads = [f"incident:{one}" for one in alertstore.incidents_ever(tx, alert.id)]
+    told = [
+        one for one in entries.timeline(tx, f"alert:{alert.id}", threads)
+        if one["thread"] not in threads or one["action"].startswith(("incident.", "page."))
+    ]  # fmt: skip
+    told += sendings.story(tx, memory, book, alert, heard)
+    return sorted(told, key=lambda one: one["at"])
 
 
 def _find(tx: Transaction, visit: Visit, alert_id: int) -> tuple[dict[str, Any], Book]:

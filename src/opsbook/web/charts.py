@@ -9,7 +9,7 @@ always inside the picture, so that "how far from it" is seen and not calculated.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,9 +17,13 @@ from typing import Final
 from markupsafe import Markup, escape
 
 from opsbook.base.quantities import Band, QuantityError, format_quantity
+from opsbook.web import scales
 
 SPARK: Final = (120, 28)
 CHART: Final = (720, 220)
+
+Read = Callable[[float, str], str]
+"""How a value is written, in the visitor's language."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,9 @@ class Area:
         return [end for end in (self.low, self.high) if end is not None]
 
 
-def areas(bands: Iterable[tuple[str, Band | None]], unit: str) -> list[Area]:
+def areas(
+    bands: Iterable[tuple[str, Band | None]], unit: str, read: Read = format_quantity
+) -> list[Area]:
     """Return the bands in the unit of the values; what cannot compare is left out.
 
     One that means everything but a value has no side, and is drawn as the line of that value.
@@ -80,12 +86,11 @@ def areas(bands: Iterable[tuple[str, Band | None]], unit: str) -> list[Area]:
         with contextlib.suppress(QuantityError):
             low: float | None = band.limit.in_unit(unit)
             high = low
-            label = f"{band.op} {format_quantity(band.limit.value, band.limit.unit)}"
+            label = f"{band.op} {read(band.limit.value, band.limit.unit)}"
             if band.upto is not None:
                 high = band.upto.in_unit(unit)
-                label = f"{label.partition(' ')[2]} – " + format_quantity(
-                    band.upto.value, band.upto.unit
-                )
+                end = read(band.upto.value, band.upto.unit)
+                label = f"{label.partition(' ')[2]} – {end}"
             elif band.op in {">", ">="}:
                 high = None
             elif band.op in {"<", "<="}:
@@ -94,7 +99,9 @@ def areas(bands: Iterable[tuple[str, Band | None]], unit: str) -> list[Area]:
     return found
 
 
-def limits(bands: Iterable[tuple[str, Band | None]], unit: str) -> list[Limit]:
+def limits(
+    bands: Iterable[tuple[str, Band | None]], unit: str, read: Read = format_quantity
+) -> list[Limit]:
     """Return the lines for bands, in the unit of the values; what cannot compare is left out."""
     found = []
     for tone, band in bands:
@@ -105,7 +112,7 @@ def limits(bands: Iterable[tuple[str, Band | None]], unit: str) -> list[Limit]:
             ends = [(">=", band.limit), ("<=", band.upto)]
         for op, end in ends:
             with contextlib.suppress(QuantityError):
-                label = f"{op} {format_quantity(end.value, end.unit)}"
+                label = f"{op} {read(end.value, end.unit)}"
                 found.append(Limit(end.in_unit(unit), tone, label))
     return found
 
@@ -154,44 +161,63 @@ def spark(
 
 def chart(
     points: Sequence[Stretch], bands: Sequence[Area], since: datetime, until: datetime,
-    unit: str, marks: Sequence[tuple[datetime, str]], label: str,
+    unit: str, marks: Sequence[tuple[datetime, str]], label: str, read: Read = format_quantity,
 ) -> Markup:  # fmt: skip
     """Return the large picture of a check's past.
 
     The mean and the p95 as lines, what lies between the least and the most as an area, the bands
-    with their words, and below the values a strip of the worst state of each stretch.
+    with their words, and below the values a strip of the worst state of each stretch. A band that
+    is too far away to be drawn beside the values is named at the edge it lies behind.
     """
     if not points:
         return Markup("")
     width, height = CHART
     seen = [v for one in points for v in (one.least, one.most) if v is not None]
     ends = [end for band in bands for end in band.ends]
-    frame = Frame((width, height - 28), since, until, seen + ends, pad=8)
+    near = scales.within(seen, ends)
+    frame = Frame((width, height - 28), since, until, seen + near, pad=8)
     parts = [_area(frame, one) for one in bands]
-    for share in (0.0, 0.5, 1.0):
-        number = frame.low + (frame.high - frame.low) * share
+    for number in scales.ticks(frame.low, frame.high, unit):
         y = frame.y(number)
         parts.append(f'<line class="grid" x1="8" x2="{width - 8}" y1="{y}" y2="{y}"/>')
-        if share:
-            read = escape(format_quantity(number, unit))
-            parts.append(f'<text class="scale" x="8" y="{y + 12}">{read}</text>')
+        if y < frame.height - 20:
+            word = escape(read(number, unit))
+            parts.append(f'<text class="scale" x="8" y="{y + 12}">{word}</text>')
     for at, said in marks:
         x = frame.x(at)
         if not 24 < x < width - 24:
             continue
         parts.append(f'<line class="grid" x1="{x}" x2="{x}" y1="8" y2="{height - 36}"/>')
         parts.append(f'<text class="scale mid" x="{x}" y="{height - 4}">{escape(said)}</text>')
-    for band in bands:
-        parts += [_limit_line(frame, Limit(end, band.tone, band.label)) for end in band.ends]
-        y = frame.y(band.ends[0])
-        y = y - 4 if y > 20 else y + 12
-        parts.append(f'<text class="scale end" x="{width - 8}" y="{y}">{escape(band.label)}</text>')
+    parts += _named(frame, bands, near)
     parts += _range(frame, points)
     for name in ("p95", "mean"):
         path = _path(frame, [(one.at, getattr(one, name)) for one in points])
         parts += [f'<path class="line {name}" d="{path}"/>'] * bool(path)
     parts += _strip(frame, points, until, height - 30)
     return _svg(CHART, "chart", label, parts)
+
+
+def _named(frame: Frame, bands: Sequence[Area], near: Sequence[float]) -> list[str]:
+    """Draw the ends of bands with their words; what lies outside is named with where it lies."""
+    found: list[str] = []
+    outside: dict[str, list[str]] = {}
+    for band in bands:
+        inside = [end for end in band.ends if end in near]
+        found += [_limit_line(frame, Limit(end, band.tone, band.label)) for end in inside]
+        if not inside:
+            outside.setdefault("↑" if band.ends[0] > frame.high else "↓", []).append(band.label)
+            continue
+        y = frame.y(inside[0])
+        found.append(_word(frame, y - 4 if y > 20 else y + 12, band.label))
+    for arrow, labels in outside.items():
+        y = 12.0 if arrow == "↑" else float(frame.height - 12)
+        found.append(_word(frame, y, f"{arrow} {' · '.join(labels)}"))
+    return found
+
+
+def _word(frame: Frame, y: float, said: str) -> str:
+    return f'<text class="scale end" x="{frame.width - 8}" y="{y}">{escape(said)}</text>'
 
 
 def _area(frame: Frame, band: Area) -> str:

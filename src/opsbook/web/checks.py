@@ -106,7 +106,7 @@ async def detail(
         "sentence": _standing(visit, book, check, one, status),
         "chart": past.drawn(speech, check, points, seen, unit, zone, one.title),
         "numbers": past.numbers(speech, check, points, seen, unit, zone),
-        "legend": [(band.tone, band.label) for band in past.areas(check, unit)],
+        "legend": [(band.tone, band.label) for band in past.areas(speech, check, unit)],
         "span_word": past.said(speech, seen, zone),
         "tabs": [
             {"path": f"{one.path}?span={key}", "word": speech.say(said), "here": key == seen.span}
@@ -167,7 +167,7 @@ def _standing(
     if one.reading:
         parts.append(one.reading)
     if one.limit:
-        parts.append(speech.say("limit %(limit)s", limit=one.limit))
+        parts.append(one.limit)
     since = words.moment(speech, status["since"], visit.now, one.zone, words.FOR)
     age = words.moment(speech, status["at"], visit.now, one.zone, words.AGO)
     told = visit.html(
@@ -213,14 +213,27 @@ def _about(speech: Speech, book: Book, check: Check) -> list[tuple[str, str]]:
     if check.active is not None:
         told.append((speech.say("Hours"), check.active))
     spec = check.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    told += [(name, str(value)) for name, value in spec.items() if name != "ref"]
+    told += [(name, _written(speech, value)) for name, value in spec.items() if name != "ref"]
     for name, band in (
         (N_("Warning"), check.bands.warning),
         (N_("Critical"), check.bands.critical),
     ):
         if band is not None:
-            told.append((speech.say(name), words.band(band)))
+            told.append((speech.say(name), words.band(speech, band)))
     return told
+
+
+def _written(speech: Speech, value: Any) -> str:
+    """Return a field of the check as somebody would write it down."""
+    match value:
+        case bool():
+            return speech.say("yes") if value else speech.say("no")
+        case dict():
+            pairs = ((name, _written(speech, one)) for name, one in value.items())
+            return ", ".join(f"{name}: {one}" for name, one in pairs)
+        case list() | tuple():
+            return ", ".join(_written(speech, one) for one in value)
+    return str(value)
 
 
 def _rules(speech: Speech, book: Book, check: Check) -> list[dict[str, Any]]:
@@ -228,9 +241,11 @@ def _rules(speech: Speech, book: Book, check: Check) -> list[dict[str, Any]]:
     for rule in book.rules.values():
         if rule.check != check.id or rule.when is None:
             continue
+        said = N_("%(severity)s when %(when)s for %(hold)s")
+        if not rule.for_:
+            said = N_("%(severity)s as soon as %(when)s")
         says = speech.say(
-            "%(severity)s when %(when)s for %(hold)s",
-            severity=rule.severity, when=words.condition(speech, rule.when, rule.traffic),
+            said, severity=rule.severity, when=words.condition(speech, rule.when, rule.traffic),
             hold=words.length(speech, rule.for_),
         )  # fmt: skip
         found.append(

@@ -10,14 +10,12 @@ the sender keeps it and tries again. What can never be taken is answered 400 wit
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import math
-import zlib
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -25,20 +23,18 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from opsbook.alerts.intake.accepting import passing
+from opsbook.alerts.intake.cleaning import shown
 from opsbook.alerts.intake.doors import Door, Doors, TooMany
-from opsbook.alerts.intake.kind import Handed, Later, Letter, Unproven
+from opsbook.alerts.intake.kind import Handed, Later, Letter, Unproven, Unreadable
 from opsbook.base.errors import OpsbookError
 from opsbook.book.sections.webhooks import is_loopback
 from opsbook.notify.webhooks.reaching import judged
+from opsbook.web import bodies
+from opsbook.web.bodies import Gone, Headers, Held, Room, Wrong
 
 PREFIX: Final = "/in/"
 INTERFACES: Final = ("api/v2/", "-/")
 """What follows an intake's name where Alertmanager's interface is meant."""
-LARGEST: Final = 4 * 1024 * 1024
-"""Bytes of a body, packed or not."""
-MOST_HELD: Final = 128 * 1024 * 1024
-"""Bytes of all bodies that are being received at one time."""
-LONGEST_BODY_S: Final = 30.0
 AGAIN_S: Final = 5.0
 MOST_NAMED: Final = 100
 """Of what is wrong with a batch."""
@@ -51,22 +47,11 @@ TYPES: Final = {
     503: "unavailable",
 }  # fmt: skip
 
-Headers = list[tuple[bytes, bytes]]
-
 ALWAYS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 WHO: Final = ((b"www-authenticate", b"Bearer"), (b"www-authenticate", b'Basic realm="Opsbook"'))
 """SNS hands in a name and a password only after it was asked for them."""
 
 log = structlog.get_logger("opsbook.web")
-
-
-class Wrong(OpsbookError):
-    """A request that is no letter; `headers` go into the answer."""
-
-    def __init__(self, status: int, message: str, remedy: str = "", headers: Headers | None = None):
-        super().__init__(message, remedy=remedy)
-        self.code = status
-        self.headers = headers or []
 
 
 class IntakeDoors:
@@ -75,7 +60,8 @@ class IntakeDoors:
     def __init__(self, app: ASGIApp, doors: Doors) -> None:
         self.app = app
         self.doors = doors
-        self.held = 0
+        self.proven = Room(bodies.MOST_HELD, bodies.LARGEST)
+        self.unproven = Room(bodies.MOST_HELD_UNPROVEN, bodies.LARGEST_UNPROVEN)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what was handed in."""
@@ -104,6 +90,8 @@ class IntakeDoors:
             return error.code, problem(error.code, error.message, error.remedy), error.headers
         except OpsbookError as error:
             return _refusal(door, error)
+        except RecursionError:  # read in the form, and too deep for what is done with it
+            return _refusal(door, Unreadable("The body is nested too deeply."))
         except Exception as error:
             if (told := passing(error)) is not None:
                 return _refusal(door, told)
@@ -118,8 +106,6 @@ class IntakeDoors:
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
-        packed = is_packed(headers)
-        check_form(headers)
         given = tokens(headers)
         if rest and (door is None or door.kind is None or rest not in door.kind.paths):
             given.append(rest)
@@ -127,11 +113,15 @@ class IntakeDoors:
         local = open_here and from_this_machine(scope, headers)
         door = self.doors.admit(door, given, local=local)
         self.doors.allow(door, 0)
-        held = Held(self)
+        shows = door.kind is not None and door.kind.proof == "body"
+        room = self.unproven if shows else self.proven
+        held = Held(room)
         try:
+            packed = is_packed(headers)
+            check_form(headers, room.largest)
             body = await held.body(receive)
             if packed:
-                body = unpacked(body)
+                body = bodies.unpacked(body, room.largest)
         except Wrong as error:
             self.doors.refuse(door, str(error))
             raise
@@ -144,23 +134,25 @@ class IntakeDoors:
 # ---- what is asked -------------------------------------------------------------------------------
 
 
-def check_form(headers: Mapping[str, str]) -> None:
+def check_form(headers: Mapping[str, str], largest: int = bodies.LARGEST) -> None:
     """Refuse what is too large, or says that it is something else than JSON in UTF-8.
 
     A body whose form is not said, or said to be plain text, as SNS does, is read as JSON.
     """
     length = headers.get("content-length", "0")
-    if not (length.isascii() and length.isdigit()) or int(length[:20]) > LARGEST:
-        raise _too_large()
+    if not (length.isascii() and length.isdigit()) or int(length[:20]) > largest:
+        raise bodies.too_large(largest)
     form, _, more = headers.get("content-type", "").partition(";")
     form = form.strip().lower()
     if form not in {"", "application/json", "text/plain"} and not (
         form.startswith("application/") and form.endswith("+json")
     ):
-        raise Wrong(415, "Alerts are handed in as JSON.", "Send Content-Type: application/json.")
+        told = f"The Content-Type is {shown(form)}; alerts are handed in as JSON."
+        raise Wrong(415, told, "Send Content-Type: application/json.")
     name, _, value = more.partition("=")
     if name.strip().lower() == "charset" and value.strip(' "').lower() not in {"utf-8", "utf8"}:
-        raise Wrong(415, "The JSON has to be in UTF-8.")
+        told = f"The JSON is said to be in {shown(value.strip())}, and has to be in UTF-8."
+        raise Wrong(415, told, "Send it in UTF-8, and say charset=utf-8 or nothing.")
 
 
 def is_packed(headers: Mapping[str, str]) -> bool:
@@ -168,7 +160,8 @@ def is_packed(headers: Mapping[str, str]) -> bool:
     coding = headers.get("content-encoding", "").strip().lower()
     if coding not in {"", "identity", "gzip"}:
         known: Headers = [(b"accept-encoding", b"gzip")]
-        raise Wrong(415, "The body is packed in a way that is not known.", "Use gzip.", known)
+        told = f"The body is packed with {shown(coding)}, which is not read here."
+        raise Wrong(415, told, "Use gzip, or pack nothing.", known)
     return coding == "gzip"
 
 
@@ -191,11 +184,13 @@ def tokens(headers: Mapping[str, str]) -> list[str]:
 def from_this_machine(scope: Scope, headers: Mapping[str, str]) -> bool:
     """Whether this is a program on this machine, speaking for itself.
 
-    What comes through a proxy on this machine comes from anywhere. What a browser sends may be some
-    page's doing: browsers say so, and a name that only leads here shows in `Host`.
+    What comes through a proxy on this machine comes from anywhere. One that adds nothing shows by
+    HTTP/1.0, which nginx speaks unless it is told otherwise, and programs do not any more. What a
+    browser sends may be some page's doing: browsers say so, and a name that only leads here shows
+    in `Host`.
     """
     client = scope.get("client")
-    if not client or judged(client[0]) != "loopback":
+    if not client or judged(client[0]) != "loopback" or scope.get("http_version") == "1.0":
         return False
     if "origin" in headers or "sec-fetch-site" in headers or not THROUGH_OTHERS.isdisjoint(headers):
         return False
@@ -204,75 +199,6 @@ def from_this_machine(scope: Scope, headers: Mapping[str, str]) -> bool:
     except ValueError:
         return False
     return host is None or is_loopback(host)
-
-
-class Gone(Exception):
-    """The sender has hung up."""
-
-
-class Holding(Protocol):
-    """Whoever receives bodies, and counts how many bytes of them it holds."""
-
-    held: int
-
-
-class Held:
-    """A body while it comes in; what all of them hold together is bounded."""
-
-    def __init__(self, doors: Holding) -> None:
-        self.doors = doors
-        self.size = 0
-
-    async def body(self, receive: Receive) -> bytes:
-        """Return the whole body; raises Wrong, Later or Gone."""
-        parts: list[bytes] = []
-        try:
-            async with asyncio.timeout(LONGEST_BODY_S):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise Gone
-                    part = message.get("body", b"")
-                    self.size += len(part)
-                    self.doors.held += len(part)
-                    if self.size > LARGEST:
-                        raise _too_large()
-                    if self.doors.held > MOST_HELD:
-                        raise Later("Too much is coming in at once.")
-                    parts.append(part)
-                    if not message.get("more_body", False):
-                        return parts[0] if len(parts) == 1 else b"".join(parts)
-        except TimeoutError:
-            told = f"The body took longer than {LONGEST_BODY_S:g} s to arrive."
-            raise Wrong(408, told) from None
-
-    def let_go(self) -> None:
-        """Make room for others."""
-        self.doors.held -= self.size
-
-
-def unpacked(body: bytes) -> bytes:
-    """Return what a body packed with gzip holds; never more than `LARGEST`, whatever it claims."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        while body:
-            member = zlib.decompressobj(31)
-            parts.append(member.decompress(body, LARGEST + 1 - size))
-            size += len(parts[-1])
-            if size > LARGEST:
-                raise _too_large()
-            if not member.eof:
-                raise Wrong(400, "The body is cut off: it is no whole gzip.")
-            body = member.unused_data
-    except zlib.error:
-        raise Wrong(400, "The body is said to be packed with gzip, and is not.") from None
-    return b"".join(parts)
-
-
-def _too_large() -> Wrong:
-    remedy = "Send fewer alerts at once."
-    return Wrong(413, f"The body is larger than {LARGEST // 1024 // 1024} MiB.", remedy)
 
 
 # ---- what is answered ----------------------------------------------------------------------------
@@ -288,7 +214,10 @@ def _taken(door: Door | None, handed: Handed) -> tuple[int, Any, Headers]:
         return *kind.refused(handed.bad), []
     count, bad = len(handed.alerts), len(handed.bad)
     told = f"{bad} of {count + bad} alerts cannot be taken; the others were."
-    about = problem(400, told if count else "None of the alerts can be taken.", bad=handed.bad)
+    about = problem(
+        400, told if count else "None of the alerts can be taken.",
+        "Correct those that problems names, and send them again.", bad=handed.bad,
+    )  # fmt: skip
     return 400, {**about, "accepted": count}, []
 
 
@@ -308,9 +237,10 @@ def _refusal(door: Door | None, error: OpsbookError) -> tuple[int, Any, Headers]
         about = problem(429, error.message, error.remedy)
         return 429, about, [(b"retry-after", b"%d" % after)]
     kind = door.kind if door is not None else None
+    faults = error.faults if isinstance(error, Unreadable) else ()
     if kind is not None and kind.refused is not None:
-        return *kind.refused([str(error)]), []
-    return 400, problem(400, error.message, error.remedy), []
+        return *kind.refused(faults or [str(error)]), []
+    return 400, problem(400, error.message, error.remedy, bad=faults), []
 
 
 def problem(status: int, detail: str, remedy: str = "", bad: Sequence[str] = ()) -> dict[str, Any]:
@@ -323,9 +253,15 @@ def problem(status: int, detail: str, remedy: str = "", bad: Sequence[str] = ())
         "remedy": remedy,
     }
     if bad:
-        pairs = [one.partition(": ") for one in bad[:MOST_NAMED]]
-        about["problems"] = [{"name": name, "message": told} for name, _, told in pairs]
+        about["problems"] = [_named(one) for one in bad[:MOST_NAMED]]
     return about
+
+
+def _named(fault: str) -> dict[str, str]:
+    """A fault of one alert under its place; one of the whole body has none."""
+    place, _, told = fault.partition(": ")
+    is_place = bool(told) and place.startswith("alerts[")
+    return {"name": place if is_place else "", "message": told if is_place else fault}
 
 
 def _shown(door: Door | None) -> str:

@@ -16,7 +16,7 @@ from opsbook.base.errors import NotFound
 from opsbook.book import Book
 from opsbook.incidents import store as rows
 from opsbook.runs import store as runs
-from opsbook.web import forms, journal, pages, readings, sentences, store, words
+from opsbook.web import forms, journal, pages, readings, sentences, store, ways, words
 from opsbook.web.i18n import N_
 from opsbook.web.numbers import Before, Number
 from opsbook.web.visit import Visit
@@ -63,8 +63,10 @@ def active(tx: Transaction, visit: Visit, names: sentences.Names) -> list[dict[s
 
 
 def _reading(check: readings.Row) -> str:
-    parts = [check.title, check.reading]
-    return " ".join(one for one in parts if one) + (f" ({check.limit})" if check.limit else "")
+    """Say what is wrong: the value with the limit it is over, and what the check itself says."""
+    told = " ".join(one for one in (check.title, check.reading) if one)
+    told += f" ({check.limit})" if check.limit else ""
+    return f"{told}: {ways.cut(check.message)}" if check.message else told
 
 
 def shaped(visit: Visit, row: Mapping[str, Any], names: sentences.Names) -> dict[str, Any]:

@@ -50,12 +50,16 @@ def _sentence(
     if refused:
         told.append(
             speech.say_n(
-                "%(n)s door refused what came last.", "%(n)s doors refused what came last.", refused
+                "%(n)s intake refused what came last.",
+                "%(n)s intakes refused what came last.", refused,
             )
         )
     if silent:
         told.append(
-            speech.say_n("%(n)s door was never used.", "%(n)s doors were never used.", silent)
+            speech.say_n(
+                "%(n)s intake has received nothing yet.",
+                "%(n)s intakes have received nothing yet.", silent,
+            )  # fmt: skip
         )
     if mute := sum(one["state"] == "failed" for one in hearts):
         told.append(
@@ -64,8 +68,8 @@ def _sentence(
             )
         )
     if not found:
-        told.insert(0, speech.say("No door for alerts from outside."))
-    return " ".join(told) or speech.say("Every door has been used.")
+        told.insert(0, speech.say("No intake for alerts from outside."))
+    return " ".join(told) or speech.say("Every intake has received alerts.")
 
 
 def _here(visit: Visit) -> str:
@@ -108,7 +112,7 @@ def _shown(visit: Visit, book: Book, one: Status) -> dict[str, Any]:
         else speech.say("without a token, from this machine only"),
         "last_at": one.last_at, "accepted": one.accepted, "refused": one.refused,
         "refused_at": one.refused_at,
-        "error": ways.cut(sayings.told(speech, one.error), 400) if trouble else "",
+        "error": ways.cut(sayings.told(speech, one.error), 400) if trouble or one.refused else "",
         "zone": ZoneInfo(book.timezone),
         "how": senders.how(speech, _here(visit), book.id, intake),
         "token": (intake.token or "") if visit.may("book:read", book) else "",

@@ -26,9 +26,9 @@ def _value(speech: Speech, value: Any) -> str:
         case timedelta():
             return words.length(speech, value)
         case Quantity():
-            return words.value(value.value, value.unit)
+            return words.value(speech, value.value, value.unit)
         case Band():
-            return words.band(value)
+            return words.band(speech, value)
         case str() if value in words.CHECK:
             return speech.say(words.CHECK[value].word)
     return str(value)

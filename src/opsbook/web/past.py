@@ -133,8 +133,9 @@ def drawn(
     """Return the picture that needs no script; empty where nothing was seen."""
     label = speech.say("%(title)s, %(span)s", title=title, span=said(speech, seen, zone))
     return charts.chart(
-        points, areas(check, unit), seen.since, seen.until, unit, marks(seen, zone), label
-    )
+        points, areas(speech, check, unit), seen.since, seen.until, unit, marks(seen, zone), label,
+        words.reader(speech),
+    )  # fmt: skip
 
 
 def said(speech: Speech, seen: Range, zone: ZoneInfo) -> str:
@@ -146,13 +147,13 @@ def said(speech: Speech, seen: Range, zone: ZoneInfo) -> str:
     return f"{begin:%Y-%m-%d %H:%M} – {end:{same}}"
 
 
-def areas(check: Check, unit: str) -> list[charts.Area]:
+def areas(speech: Speech, check: Check, unit: str) -> list[charts.Area]:
     """Return what is worth a warning and what is critical, in the unit of the values."""
     bands: list[tuple[str, Band | None]] = [
         ("warning", check.bands.warning),
         ("critical", check.bands.critical),
     ]
-    return charts.areas(bands, unit)
+    return charts.areas(bands, unit, words.reader(speech))
 
 
 def marks(seen: Range, zone: ZoneInfo) -> list[tuple[datetime, str]]:
@@ -197,11 +198,12 @@ def numbers(
         "zone": zone.key,
         "areas": [
             {"low": one.low, "high": one.high, "tone": one.tone, "label": one.label}
-            for one in areas(check, unit)
+            for one in areas(speech, check, unit)
         ],
         "words": {
             "mean": speech.say("mean"), "p95": "p95", "between": speech.say("least to most"),
             **{name: speech.say(words.CHECK[name].word) for name in WORST},
+            "units": {name: speech.say(said, n="{}") for name, said in words.TIMES.items()},
         },
     }  # fmt: skip
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

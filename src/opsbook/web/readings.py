@@ -5,6 +5,7 @@ Shared by Today, the Checks page and incidents, so that a check looks the same w
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from opsbook.base.database import Transaction
-from opsbook.base.quantities import Band
+from opsbook.base.quantities import Band, QuantityError
 from opsbook.book import Book
 from opsbook.book.sections.checks import Check
 from opsbook.checks import store as checks
@@ -29,6 +30,8 @@ WEIGHT: Final = {"critical": 0, "warning": 1, "nodata": 2, "new": 3, "ok": 4, "p
 """The order in which checks are read: who needs somebody first."""
 QUIET: Final = frozenset({"ok", "new", "paused"})
 """States in which a check needs nobody."""
+BAD: Final = frozenset({"warning", "critical", "nodata"})
+"""States that have a reason."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,8 @@ def row(
         state=state,
         since=status["since"] if status and state not in {"ok", "paused"} else None,
         at=status["at"] if status else None,
-        reading=words.value(status["value"], status["unit"]) if status else "",
-        limit=limit(check, state),
+        reading=words.value(speech, status["value"], status["unit"]) if status else "",
+        limit=limit(speech, check, state, status),
         message=message if state not in {"ok", "paused"} else "",
         flapping=bool(status and status["flapping"]) and state != "paused",
         behind=title(speech, book, behind) if behind else "",
@@ -118,7 +121,9 @@ def with_sparks(
         check = book.checks[one.id]
         tone, band = _next(check, one.state)
         limit_line = charts.limits(
-            [(tone if one.state != "ok" else "", band)], check.value_unit or ""
+            [(tone if one.state != "ok" else "", band)],
+            check.value_unit or "",
+            words.reader(speech),
         )
         drawn = charts.spark(
             worst_side(check, points), limit_line, since, now,
@@ -135,9 +140,24 @@ def worst_side(check: Check, points: Collection[Mapping[str, Any]]) -> list[char
     return [charts.Point(one["at"], one[side], one["state"]) for one in points]
 
 
-def limit(check: Check, state: str) -> str:
-    """Return the band that says most about a state: the one it is over, else the next one."""
-    return words.band(_next(check, state)[1])
+def limit(speech: Speech, check: Check, state: str, status: Mapping[str, Any] | None) -> str:
+    """Return the limit that says most: the one that the value is over, else the next one.
+
+    Of a check that is bad for another reason than its value (an answer that is not what it should
+    be, or none) there is no limit to tell: what it said is the reason.
+    """
+    _, band = _next(check, state)
+    if band is not None and state in BAD:
+        value = status["value"] if status else None
+        if value is None or not _in(band, value, status["unit"] if status else ""):
+            return ""
+    return words.limit(speech, band)
+
+
+def _in(band: Band, value: float, unit: str) -> bool:
+    with contextlib.suppress(QuantityError):
+        return band.holds(value, unit)
+    return False
 
 
 def _next(check: Check, state: str) -> tuple[str, Band | None]:

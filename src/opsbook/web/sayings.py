@@ -316,6 +316,18 @@ KNOWN: Final = (
     N_("every matcher takes an alert without its label: it would keep all quiet"),
     N_("it ends before it begins"),
     N_("its end is past already"),
+    N_(
+        "the pattern of %(name)s is longer than %(most)s characters: set several silences, or "
+        "match a label that these alerts share"
+    ),
+    N_(
+        "the pattern of %(name)s is too much work to look for: write it without repetitions such "
+        "as {100}"
+    ),
+    N_(
+        "the book has %(n)s silences that are not over, and takes no more than %(most)s: end some, "
+        "or set one whose pattern takes the alerts of many"
+    ),
     N_("it has no comment that says why"),
     N_("it does not say who sets it"),
     N_("it comes again without saying for how long each time"),

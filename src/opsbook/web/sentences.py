@@ -21,7 +21,6 @@ from markupsafe import Markup, escape
 
 from opsbook.access import accounts
 from opsbook.base.database import Transaction
-from opsbook.base.quantities import format_quantity
 from opsbook.book.library import Library
 from opsbook.revisions import asking
 from opsbook.web import sayings, store, words
@@ -39,8 +38,12 @@ PATTERNS: Final[Mapping[str, str]] = {
     "draft.returned": N_("The %(it)s of the book %(book)s is its author's again."),
     "check.flapping": N_("The %(it)s flaps: its state changes too often to be believed."),
     "check.steady": N_("The %(it)s is steady again."),
-    "alert.fired": N_("The rule %(rule)s fired: %(check)s is %(state)s %(reading)s"),
-    "alert.resolved": N_("The alert of %(rule)s is over: %(check)s is %(state)s %(reading)s"),
+    "alert.fired": N_("The rule %(rule)s fired: %(check)s is %(state)s%(reading)s"),
+    "alert.resolved": N_("The alert of %(rule)s is over: %(check)s is %(state)s%(reading)s"),
+    "alert.set_aside": N_(
+        "An alert that came in through %(source)s could not be worked in and was set aside: "
+        "%(labels)s (%(why)s)"
+    ),
     "alert.fired.outside": N_("%(alertname)s came in through %(source)s: %(message)s"),
     "alert.resolved.outside": N_("%(alertname)s is over, says %(source)s."),
     "silence.set": N_("%(who)s silenced %(matchers)s:"),
@@ -65,6 +68,13 @@ PATTERNS: Final[Mapping[str, str]] = {
     "webhook.delayed": N_("The webhook %(hook)s was not reached and is tried again: %(why)s"),
     "webhook.sent": N_("The webhook %(hook)s took %(event)s after %(attempts)s tries."),
     "webhook.failed": N_("The webhook %(hook)s was not told of %(event)s; %(attempts)s tries."),
+    "webhook.told": N_("The webhook %(hook)s was told."),
+    "webhook.on_its_way": N_("The webhook %(hook)s is being told."),
+    "webhook.untold": N_("The webhook %(hook)s is not told yet; %(attempts)s tries: %(why)s"),
+    "webhook.replaced": N_("The webhook %(hook)s was not told; a later message replaced this."),
+    "webhook.lost": N_(
+        "The webhook %(hook)s was not told; given up after %(attempts)s tries: %(why)s"
+    ),
     "webhook.tested": N_("%(who)s tried the webhook %(hook)s."),
     "run.started": N_("%(who)s started %(it)s: %(runbook)s."),
     "run.started.opsbook": N_("%(it)s started by itself: %(runbook)s."),
@@ -164,10 +174,11 @@ PATHS: Final = {
 }  # fmt: skip
 ALARMS: Final = frozenset(
     {
-        "alert.fired", "incident.opened", "incident.unanswered", "incident.nobody_on_duty",
+        "alert.fired", "alert.set_aside", "incident.opened", "incident.unanswered",
+        "incident.nobody_on_duty",
         "incident.runbook_refused", "page.failed", "step.interrupted", "step.failed_and_asks",
         "routine.refused",
-        "webhook.failed",
+        "webhook.failed", "webhook.untold", "webhook.lost",
         "approval.expired", "account.sign_in_paused", "account.appointed", "access.refused",
     }
 )  # fmt: skip
@@ -276,10 +287,11 @@ def _said(speech: Speech, entry: Mapping[str, Any], actor_name: str, *, plain: b
 def _values(speech: Speech, entry: Mapping[str, Any], *, plain: bool) -> dict[str, Any]:
     data = dict(entry["data"] or {})
     if isinstance(data.get("value"), (int, float)):
-        data["reading"] = f"({format_quantity(data['value'], str(data.get('unit', '')))})"
+        data["reading"] = f" ({words.value(speech, data['value'], str(data.get('unit', '')))})"
     if "check_id" in data:
         data["check"] = data["check_id"]
-        data.setdefault("reading", "")
+        said = data.get("message") if data.get("check_state") != "ok" else ""
+        data["reading"] = data.get("reading", "") + (f": {said}" if said else "")
     if found := data.get("check_state"):
         data["state"] = speech.say(words.state("check", found).word or found)
     if data.get("channel") == "inbox":

@@ -122,7 +122,7 @@ class Shown:
 
     def value(self, number: float | None, unit: str) -> str:
         """Return a value with its unit; a dash where there is none."""
-        return words.value(number, unit) or "–"
+        return words.value(self.visit.speech, number, unit) or "–"
 
     def text(self, stored: Any) -> str:
         """Return a text of the book in the visitor's language."""

@@ -76,7 +76,11 @@ def trends(
 def state_changes(
     tx: Transaction, book: str, check_id: str, since: datetime, limit: int = 30
 ) -> list[dict[str, Any]]:
-    """Return the observations with which a check's state became another, newest first."""
+    """Return the observations with which a check's state became another, newest first.
+
+    The state that it had at first is one of them: without a ``before``, and with ``earlier`` where
+    it was looked at before ``since`` already.
+    """
     before = sa.func.lag(observation.c.state).over(order_by=(observation.c.at, observation.c.id))
     mine = (
         sa.select(observation, before.label("before"))
@@ -87,8 +91,13 @@ def state_changes(
         )
         .subquery()
     )
-    changed = mine.c.before.is_not(None) & (mine.c.before != mine.c.state)
-    return tx.rows(sa.select(mine).where(changed).order_by(mine.c.at.desc()).limit(limit))
+    changed = mine.c.before.is_(None) | (mine.c.before != mine.c.state)
+    rows = tx.rows(sa.select(mine).where(changed).order_by(mine.c.at.desc()).limit(limit))
+    older = sa.select(observation.c.id).where(
+        observation.c.book == book, observation.c.check_id == check_id, observation.c.at < since
+    )
+    earlier = tx.scalar(older.limit(1)) is not None
+    return [{**row, "earlier": earlier} for row in rows]
 
 
 def failed_pages(tx: Transaction, since: datetime, limit: int = 5) -> list[dict[str, Any]]:

@@ -24,9 +24,12 @@ from opsbook.web import (
     readings,
     revisions,
     sayings,
+    sendings,
     sentences,
     store,
+    unanswered,
     waiting,
+    ways,
     words,
 )
 from opsbook.web.visit import Visit
@@ -37,7 +40,7 @@ router = APIRouter(include_in_schema=False)
 MOST_BAD: Final = 6
 MOST_ROUTINES: Final = 5
 FAILED_FOR: Final = timedelta(days=2)
-TOPICS: Final = "incidents checks runs approvals pages parked books alerts"
+TOPICS: Final = "incidents checks runs approvals pages parked books alerts silences webhooks"
 
 
 @router.get("/")
@@ -64,12 +67,14 @@ def _read(tx: Transaction, visit: Visit) -> dict[str, Any]:
         bad += readings.with_sparks(tx, visit.speech, visit.now, book, shown)
     counted = Counter(one.state for one in rows)
     troubles = _troubles(tx, visit, names)
+    alone = unanswered.read(tx, visit)
     not_fine = sum(one.state not in readings.QUIET for one in rows)
     return {
-        "sentence": _sentence(visit, mine, for_me, rows, troubles),
+        "sentence": _sentence(visit, mine, for_me, rows, troubles, alone),
         "troubles": troubles,
         "mine": mine,
         "others": [one for one in found if one not in mine],
+        "alerts": alone,
         "waits": for_me,
         "waits_others": [one for one in waits if not one.mine][:MOST_BAD],
         "checks": {
@@ -86,7 +91,7 @@ def _read(tx: Transaction, visit: Visit) -> dict[str, Any]:
 
 def _sentence(
     visit: Visit, mine: Sequence[dict[str, Any]], waits: Sequence[waiting.Wait],
-    rows: Sequence[readings.Row], troubles: Sequence[dict[str, Any]],
+    rows: Sequence[readings.Row], troubles: Sequence[dict[str, Any]], alone: unanswered.Unanswered,
 ) -> str:  # fmt: skip
     """Say the day in one sentence: who needs me first, then how it is."""
     say, say_n = visit.speech.say, visit.speech.say_n
@@ -95,6 +100,8 @@ def _sentence(
         parts.append(say_n("%(n)s incident needs you.", "%(n)s incidents need you.", len(mine)))
     if waits:
         parts.append(say_n("%(n)s thing waits for you.", "%(n)s things wait for you.", len(waits)))
+    if alone.urgent:
+        parts.append(alone.sentence(visit.speech))
     if any(not one["mild"] for one in troubles):
         parts.append(say("Opsbook itself is in trouble."))
     bad = sum(one.state not in readings.QUIET for one in rows)
@@ -108,8 +115,10 @@ def _sentence(
         fine = sum(one.state == "ok" for one in rows)
         told = say_n("%(n)s check is fine.", "%(n)s checks are fine.", fine)
         parts.append(told if fine else say("The first looks are under way."))
-    if not mine and not waits:
-        parts += _stuck(visit) or [say("Nothing needs you.")]
+    if alone.total and not alone.urgent:
+        parts.append(alone.sentence(visit.speech))
+    if not mine and not waits and not alone.urgent:
+        parts += [*_stuck(visit), *_mute(visit, troubles)] or [say("Nothing needs you.")]
     return " ".join(parts)
 
 
@@ -128,15 +137,28 @@ def _stuck(visit: Visit) -> list[str]:
     return found
 
 
+def _mute(visit: Visit, troubles: Sequence[dict[str, Any]]) -> list[str]:
+    """Say to whoever can mend it that somebody or something is not reached."""
+    n = sum(one.get("mute", False) for one in troubles)
+    said = visit.speech.say_n(
+        "%(n)s receiver is not reached.", "%(n)s receivers are not reached.", n
+    )
+    return [said] if n and visit.books("book:write") else []
+
+
 def _troubles(tx: Transaction, visit: Visit, names: sentences.Names) -> list[dict[str, Any]]:
     """Return what is wrong with Opsbook itself: it must be louder than what it watches."""
     say = visit.speech.say
     found: list[dict[str, Any]] = []
 
     def trouble(
-        title: str, text: Any, *, mild: bool = False, link: str = "", word: str = ""
-    ) -> None:
-        found.append({"title": title, "text": text, "mild": mild, "link": link, "link_word": word})
+        title: str, text: Any, *, mild: bool = False, link: str = "", word: str = "",
+        mute: bool = False,
+    ) -> None:  # fmt: skip
+        found.append(
+            {"title": title, "text": text, "mild": mild, "link": link, "link_word": word,
+             "mute": mute}
+        )  # fmt: skip
 
     for loop in health.failing(visit.kept.app):
         told: Any = say("%(n)s times in a row: %(error)s.", n=loop.failures, error=loop.error)
@@ -169,6 +191,19 @@ def _troubles(tx: Transaction, visit: Visit, names: sentences.Names) -> list[dic
             say("A page did not reach %(who)s.", who=who), told,
             mild=True, link=row["path"], word=say("Open what it was about"),
         )  # fmt: skip
+    for one in sendings.failing_hooks(tx, visit.books("book:read"), visit.now):
+        trouble(
+            say("The webhook “%(hook)s” is not reached.", hook=_named(visit, one)),
+            _failing(visit, one), mild=True, mute=True,
+            link=sendings.hook_path(one.book, one.to), word=say("Open the webhook"),
+        )  # fmt: skip
+    for one in sendings.failing_pages(tx, visit.books("incidents:read")):
+        who = names.person(one.book, one.to)
+        who = _named(visit, one) if who == one.to else who
+        trouble(
+            say("%(who)s is not reached by %(channel)s.", who=who, channel=one.channel),
+            _failing(visit, one), mild=True, mute=True,
+        )  # fmt: skip
     for book in visit.books("book:read"):
         wrong = visit.kept.app.library.trouble(book.id)
         if wrong is not None:
@@ -185,6 +220,39 @@ def _troubles(tx: Transaction, visit: Visit, names: sentences.Names) -> list[dic
             mild=True,
         )
     return found
+
+
+def _named(visit: Visit, one: sendings.Failing) -> str:
+    book = next(book for book in visit.kept.app.library.books() if book.id == one.book)
+    return ways.listener(visit, book, one.to)
+
+
+def _failing(visit: Visit, one: sendings.Failing) -> Markup:
+    """Say since when a way out fails, what came of the last try, and what is to be done."""
+    say, speech = visit.html, visit.speech
+    book = next(book for book in visit.kept.app.library.books() if book.id == one.book)
+    zone = ZoneInfo(book.timezone)
+    since = words.moment(speech, one.since, visit.now, zone, words.FOR)
+    told = [say("For %(since)s: %(error)s", since=since, error=sayings.told(speech, one.error))]
+    if one.waiting and one.next_at is not None:
+        when = words.moment(speech, one.next_at, visit.now, zone, words.TO_COME)
+        n = one.waiting
+        told.append(
+            visit.speech.html_n(
+                "%(n)s message waits; tried again %(when)s.",
+                "%(n)s messages wait; tried again %(when)s.", n, when=when,
+            )
+        )  # fmt: skip
+    if one.lost:
+        told.append(
+            visit.speech.html_n("%(n)s message was given up.", "%(n)s messages were given up.", one.lost)
+        )
+    told.append(
+        say("Look whether the receiver runs, and at its address in the book.")
+        if not one.channel
+        else say("Look at the address of this contact or channel in the book.")
+    )
+    return Markup(" ").join(told)
 
 
 def _services(visit: Visit, book: Book, rows: Sequence[readings.Row]) -> list[dict[str, Any]]:

@@ -5,8 +5,12 @@ What `alerts.pipeline.explain` answers, in the visitor's language and with links
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup, escape
 
 from opsbook.alerts import silences
 from opsbook.alerts.pipeline.explain import Way
@@ -14,8 +18,9 @@ from opsbook.alerts.pipeline.memory import Memory
 from opsbook.alerts.pipeline.muting import Quiet
 from opsbook.alerts.pipeline.routing import Node
 from opsbook.book import Book
-from opsbook.web import readings, words
+from opsbook.web import readings, sayings, sendings, words
 from opsbook.web.i18n import N_
+from opsbook.web.sendings import Heard
 from opsbook.web.visit import Visit
 
 MOST_NAMED: Final = 5
@@ -27,6 +32,14 @@ QUIET: Final[Mapping[str, str]] = {
     "muted": N_("kept quiet: in the quiet hours of its route"),
     "silenced": N_("silenced"),
 }
+HELD: Final[Mapping[str, str]] = {
+    "inhibited": N_("another alert explains it"),
+    "behind": N_("it has failed"),
+    "inactive": N_("the route does not tell at this time"),
+    "muted": N_("now"),
+    "silenced": N_("it is silenced"),
+}
+"""What a stage says that keeps an alert quiet, behind the stage's own name."""
 STAGES: Final[Mapping[str, tuple[str, str]]] = {
     "inhibited": (N_("Inhibitions"), N_("No alert fires that keeps it quiet.")),
     "behind": (
@@ -46,8 +59,9 @@ TOLD: Final[Mapping[str, str]] = {
 
 
 def shown(
-    visit: Visit, memory: Memory, book: Book, way: Way, known: Mapping[str, silences.Silence]
-) -> dict[str, Any]:
+    visit: Visit, memory: Memory, book: Book, way: Way, known: Mapping[str, silences.Silence],
+    heard: Mapping[tuple[tuple[int, ...], str], Heard],
+) -> dict[str, Any]:  # fmt: skip
     """Return one way, ready to show."""
     speech = visit.speech
     place = ["routing"]
@@ -69,7 +83,7 @@ def shown(
         "stages": [
             {
                 "name": speech.say(STAGES[one.name][0]),
-                "said": speech.say(QUIET[one.name] if one.quiet else STAGES[one.name][1]),
+                "said": speech.say(HELD[one.name] if one.quiet else STAGES[one.name][1]),
                 "quiet": one.quiet is not None,
                 "by": _by(visit, memory, book, one.quiet, known) if one.quiet else [],
             }
@@ -77,15 +91,52 @@ def shown(
         ],
         "hears": [
             {
-                "who": _listener(visit, book, one.listener.id),
-                "last": one.last,
-                "said": speech.say(TOLD[one.told]) if one.told else "",
+                "who": listener(visit, book, one.listener.id),
+                **_told(visit, book, one.listener.id, heard.get((way.node.path, one.listener.id))),
+                "said": speech.say(TOLD[one.told]) if one.told and way.quiet is None else "",
                 "only_firing": not one.listener.resolved,
             }
             for one in way.hears
         ],
         "quiet": way.quiet is not None,
     }  # fmt: skip
+
+
+def _told(visit: Visit, book: Book, id: str, heard: Heard | None) -> dict[str, Any]:
+    """Say what a listener was told of this alert, and what became of it on its way out."""
+    zone, say = ZoneInfo(book.timezone), visit.html
+    path = sendings.hook_path(book.id, id) if id in book.webhooks else ""
+
+    def ago(at: datetime | None, form: str = words.AGO) -> Markup:
+        return words.moment(visit.speech, at, visit.now, zone, form)
+
+    if heard is None or heard.group is None:
+        said: list[Markup] = [say("not told of this group yet")]
+    elif heard.last is None:
+        said = [say("not told of this alert; of its group %(ago)s", ago=ago(heard.group))]
+    elif heard.row is None:
+        said = [say("told %(ago)s", ago=ago(heard.last))]
+    else:
+        return _sent(visit, ago, heard.row, heard.last) | {"path": path}
+    return {"told": said, "trouble": False, "path": path}
+
+
+def _sent(
+    visit: Visit, ago: Callable[..., Markup], row: Mapping[str, Any], at: datetime
+) -> dict[str, Any]:
+    """Say how a delivery or a message stands: "told" is what got out."""
+    say = visit.html
+    if row["state"] == "sent":
+        return {"told": [say("told %(ago)s", ago=ago(row["sent_at"] or at))], "trouble": False}
+    if not row["error"]:
+        return {"told": [say("on its way for %(span)s", span=ago(at, words.FOR))], "trouble": False}
+    why = escape(sayings.told(visit.speech, row["error"]))
+    told = [say("not reached for %(span)s", span=ago(at, words.FOR)), why]
+    if row["state"] == "failed":
+        told.append(say("given up"))
+    elif row["next_at"] is not None and row["state"] == "retry":
+        told.append(say("tried again %(when)s", when=ago(row["next_at"], words.TO_COME)))
+    return {"told": told, "trouble": True}
 
 
 def _by(
@@ -152,11 +203,12 @@ def _silence(one: silences.Silence) -> str:
 def receiver(visit: Visit, book: Book, node: Node) -> str:
     """Return whom a route tells, in a few words."""
     names = [visit.speech.say("an incident")] if node.as_ == "incident" else []
-    names += [_listener(visit, book, one.id) for one in node.listeners if one.id != "incident"]
+    names += [listener(visit, book, one.id) for one in node.listeners if one.id != "incident"]
     return ", ".join(names) or visit.speech.say("nobody")
 
 
-def _listener(visit: Visit, book: Book, id: str) -> str:
+def listener(visit: Visit, book: Book, id: str) -> str:
+    """Return what somebody or something that is told is called."""
     if id == "incident":
         return visit.speech.say("the incident, and whoever its escalation pages")
     for section in ("channels", "webhooks", "teams"):

@@ -7,7 +7,8 @@ distance from now, and the moment itself in the book's zone on hover.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -51,6 +52,7 @@ ALERT: Final[Mapping[str, State]] = {
     "cleared": State("○", N_("gone before it fired"), "still"),
     "passes": State("●", N_("lets it pass"), "ok"),
     "told": State("◐", N_("hears of it"), "running"),
+    "untold": State("▲", N_("not reached"), "warning"),
 }
 SILENCE: Final[Mapping[str, State]] = {
     "active": State("‖", N_("holds"), "waiting"),
@@ -89,6 +91,7 @@ PAGE: Final[Mapping[str, State]] = {
     "queued": State("○", N_("to be sent"), "still"),
     "sending": State("◐", N_("being sent"), "running"),
     "retry": State("▲", N_("not delivered yet"), "warning"),
+    "replaced": State("‖", N_("replaced by a later one"), "still"),
     "sent": State("●", N_("sent"), "ok"),
     "failed": State("■", N_("not delivered"), "critical"),
 }
@@ -118,19 +121,53 @@ def state(family: str, name: str) -> State:
     return FAMILIES[family].get(name) or State(UNKNOWN.glyph, name, UNKNOWN.tone)
 
 
-def band(limit: Band | None) -> str:
+def band(speech: Speech, limit: Band | None) -> str:
     """Return ``> 1 s`` for a band as the book has it."""
     if limit is None:
         return ""
-    end = value(limit.limit.value, limit.limit.unit)
+    end = value(speech, limit.limit.value, limit.limit.unit)
     if limit.upto is not None:
-        return f"{end} – {value(limit.upto.value, limit.upto.unit)}"
+        return f"{end} – {value(speech, limit.upto.value, limit.upto.unit)}"
     return f"{limit.op} {end}"
 
 
-def value(number: float | None, unit: str) -> str:
-    """Return ``412 ms``, or nothing where there is no value."""
-    return "" if number is None else format_quantity(number, unit)
+def limit(speech: Speech, band_: Band | None) -> str:
+    """Return how far a value may go before it is in a band: ``limit 1 s``, ``at least 30 d``."""
+    if band_ is None:
+        return ""
+    if band_.op in LIMITS and band_.upto is None:
+        end = value(speech, band_.limit.value, band_.limit.unit)
+        return speech.say(LIMITS[band_.op], value=end)
+    return speech.say("bad at %(band)s", band=band(speech, band_))
+
+
+LIMITS: Final[Mapping[str, str]] = {
+    ">": N_("limit %(value)s"), ">=": N_("limit %(value)s"),
+    "<": N_("at least %(value)s"), "<=": N_("at least %(value)s"),
+    "!=": N_("wanted %(value)s"),
+}  # fmt: skip
+
+
+def value(speech: Speech, number: float | None, unit: str) -> str:
+    """Return ``412 ms``, or nothing where there is no value.
+
+    Lengths of time have the visitor's words for their units, as every other time on the page has.
+    """
+    if number is None:
+        return ""
+    told = format_quantity(number, unit)
+    amount, _, name = told.rpartition(" ")
+    return speech.say(TIMES[name], n=amount) if amount and name in TIMES else told
+
+
+def reader(speech: Speech) -> Callable[[float, str], str]:
+    """Return what writes values in the visitor's language, for pictures."""
+    return functools.partial(value, speech)
+
+
+TIMES: Final[Mapping[str, str]] = {
+    "s": N_("%(n)s s"), "min": N_("%(n)s min"), "h": N_("%(n)s h"), "d": N_("%(n)s d"),
+}  # fmt: skip
 
 
 def text(speech: Speech, stored: Any) -> str:
@@ -192,10 +229,10 @@ def condition(speech: Speech, when: Condition, traffic: Traffic | None = None) -
     if when.at_least is not None:
         told += speech.say(" (with at least %(n)s values)", n=when.at_least)
     if when.usual is not None:
-        told += speech.say(" (where %(band)s is usual)", band=band(when.usual))
+        told += speech.say(" (where %(band)s is usual)", band=band(speech, when.usual))
     if traffic is not None:
         told += speech.say(
-            ", while %(check)s is %(band)s", check=traffic.check, band=band(traffic.is_)
+            ", while %(check)s is %(band)s", check=traffic.check, band=band(speech, traffic.is_)
         )
     return told
 
@@ -204,9 +241,10 @@ def _measured(speech: Speech, when: Condition) -> str:
     if when.state is not None:
         return speech.say(CHECK[when.state].word)
     if when.last is not None:
-        return band(when.last)
+        return band(speech, when.last)
     over = length(speech, when.over) if when.over is not None else ""
-    return speech.say(MEASURE[when.measure], over=over, weeks=when.weeks_back, band=band(when.band))
+    limits = band(speech, when.band)
+    return speech.say(MEASURE[when.measure], over=over, weeks=when.weeks_back, band=limits)
 
 
 def fine_span(speech: Speech, length: timedelta) -> str:

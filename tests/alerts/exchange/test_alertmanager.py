@@ -45,7 +45,7 @@ def exported(book: Book, folder: Path, **how: Any) -> Path:
 
 def known(book: Book) -> Known:
     """What the book has besides its routing."""
-    sections = ("people", "teams", "channels", "webhooks", "hours", "intakes")
+    sections = ("people", "teams", "channels", "webhooks", "hours", "intakes", "severities")
     raw = {
         name: {id: one.model_dump(mode="json") for id, one in getattr(book, name).items()}
         for name in sections

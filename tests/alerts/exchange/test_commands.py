@@ -105,9 +105,9 @@ def test_rules_come_over_with_the_words_for_their_severities(people: Path) -> No
     rule = "{alert: Down, expr: up == 0, labels: {severity: page}}"
     file.write_text(f"groups: [{{name: a, rules: [{rule}]}}]\n")
     asked = call("import", "prometheus", file, "--into", people, "-o", "json")
-    assert asked.status == 0
-    assert "--severity page=…" in asked.json["findings"][0]["remedy"]
-    (people / "rules.yaml").unlink()
+    assert asked.status == 2
+    assert "--severity page=ID" in asked.json["findings"][0]["remedy"]
+    assert not (people / "rules.yaml").exists()
     done = call("import", "prometheus", file, "--into", people, "--severity", "page=P1")
     assert (done.status, done.err) == (0, "")
     assert call("validate", people).status == 0
@@ -179,6 +179,51 @@ def test_labels_and_times_that_are_none_are_a_misuse(words: tuple[str, ...]) -> 
     done = call("routes", "test", FOLDER / "compose", *words)
     assert done.status == 2
     assert done.err.startswith("error: ")
+
+
+INTAKE = """
+intakes:
+  prometheus:
+    {title: Prometheus, kind: alertmanager, token: "env:P", severities: {critical: P1},
+     severity: P3, labels: {team: shop}}
+rules:
+  spoken-for: {received: ['alertname="Full"'], severity: P3, summary: Full}
+routing: {to: [ops], routes: [{match: {severity: P1, team: shop}, to: [lead]}]}
+"""
+
+
+def test_where_an_alert_goes_that_an_intake_takes_is_asked_in_its_senders_words(
+    people: Path,
+) -> None:
+    (people / "more.yaml").write_text(INTAKE)
+
+    def way(*labels: str) -> tuple[str, str, list[str]]:
+        words = ("routes", "test", people, *labels, "--intake", "prometheus", "-o", "json")
+        found = call(*words).json
+        return found["severity"], found["labels"].get("rule", ""), found["routes"][0]["to"]
+
+    assert way("alertname=Down", "severity=critical") == ("P1", "", ["lead"])
+    assert way("alertname=Down", "severity=other") == ("P3", "", ["ops"])
+    assert way("alertname=Full", "severity=critical") == ("P3", "spoken-for", ["ops"])
+    shown = call("routes", "test", people, "severity=critical", "--intake", "prometheus").out
+    assert shown.startswith("By prometheus it is P1: severity=P1, team=shop\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (("rule=api-dwn",), "There is no rule 'api-dwn' in the book.\n  Did you mean 'api-down'?"),
+        (("sev~erity=x",), "'sev~erity' is no label's name."),
+        (("severity!=P1",), "'severity!' is no label's name."),
+        (("a=1", "--intake", "nope"), "There is no intake 'nope' in the book."),
+    ],
+)
+def test_a_rule_an_intake_or_a_label_that_cannot_be_is_a_misuse(
+    given: tuple[str, ...], why: str
+) -> None:
+    done = call("routes", "test", FOLDER / "compose", *given)
+    assert (done.status, done.out) == (2, "")
+    assert why in done.err
 
 
 def test_a_book_carried_over_twice_by_the_program_stays_the_same(tmp_path: Path) -> None:

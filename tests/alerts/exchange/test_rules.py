@@ -7,6 +7,8 @@ import yaml
 
 from opsbook.alerts.exchange import Known, rules_in, rules_out
 from opsbook.alerts.exchange.findings import NotReadable
+from opsbook.alerts.exchange.severities import words
+from opsbook.base.errors import Invalid
 from opsbook.book import Book, BookError
 from tests.alerts.exchange.tools import PEOPLE, made, promtool, refused
 from tests.books import shelf
@@ -163,8 +165,8 @@ groups:
 
 
 def test_others_rules_come_over_with_what_is_left_out_named() -> None:
-    words = rules_in.words(["critical=P1", "warning=P3", "P3"])
-    back = rules_in.read({"hosts.yml": FOREIGN}, severities(), words)
+    given = words(["critical=P1", "warning=P3", "P3"])
+    back = rules_in.read({"hosts.yml": FOREIGN}, severities(), given)
     book = made(back.files["rules.yaml"])
     down, again, disk = book.rules.values()
     assert (down.id, down.severity, str(down.labels)) == ("HostDown", "P1", "{'team': 'infra'}")
@@ -182,19 +184,58 @@ def test_others_rules_come_over_with_what_is_left_out_named() -> None:
     ]  # fmt: skip
 
 
-def test_a_severity_that_the_book_does_not_have_is_asked_for() -> None:
-    back = rules_in.read({"hosts.yml": FOREIGN}, severities())
-    asked = [str(one) for one in back.findings if "severity" in one.message]
-    assert len(asked) == 3
-    assert "hosts.yml:12:18" in asked[0]
-    assert "--severity critical=…, one of P1, P3" in asked[0]
+def test_a_severity_that_the_book_does_not_have_is_asked_for_once_and_nothing_is_carried() -> None:
+    more = f"{FOREIGN}        labels: {{severity: critical}}\n      - {{alert: A, expr: up}}\n"
+    with pytest.raises(NotReadable) as asked:
+        rules_in.read({"hosts.yml": more}, severities())
+    critical, warning, none = map(str, asked.value.findings)
+    assert critical.startswith(
+        "hosts.yml:12:18: the severity 'critical' of the rule (and of 1 more)"
+    )
+    assert "--severity critical=ID, of P1, P3" in critical
+    assert "'warning'" in warning
+    assert "the rule says no severity" in none
+    assert "--severity ID, of P1, P3" in none
+    with pytest.raises(NotReadable, match="severity 'critical'"):
+        rules_in.read({"hosts.yml": FOREIGN})
+    kept = words(["Critical=critical", "warning=warning", "warning"])
+    assert (
+        "severity: critical"
+        in rules_in.read({"hosts.yml": FOREIGN}, None, kept).files["rules.yaml"]
+    )
+
+
+def test_a_book_whose_intake_translates_already_need_not_be_told_again() -> None:
+    door = {"kind": "alertmanager", "severities": {"critical": "P1", "warning": "P3"}}
+    book = Known.of({**PEOPLE, "intakes": {"prometheus": door}})
+    back = rules_in.read({"hosts.yml": FOREIGN}, book, words(["P3"]))
+    assert made(back.files["rules.yaml"]).rules["HostDown"].severity == "P1"
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (["critical="], "says nothing"),
+        (["=P1"], "says nothing"),
+        ([""], "says nothing"),
+        (["critical=P1", "critical=P3"], "says twice what 'critical' is: P1 and P3"),
+        (
+            ["critical=P9", "warning=P8"],
+            "no severity 'P9'. .*no severity 'P8'. Of the book: P1, P3",
+        ),
+    ],
+)
+def test_words_for_severities_that_cannot_be_are_refused(given: list[str], why: str) -> None:
+    with pytest.raises(Invalid, match=why):
+        words(given, severities())
 
 
 def test_the_rules_of_a_kubernetes_operator_are_taken_from_where_they_stand() -> None:
     inner = "".join(f"  {line}\n" for line in FOREIGN.splitlines())
     text = f"apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nspec:\n{inner}"
-    plain = rules_in.read({"x.yml": FOREIGN}, severities())
-    assert rules_in.read({"x.yml": text}, severities()).files == plain.files
+    given = words(["critical=P1", "warning=P3", "P3"])
+    plain = rules_in.read({"x.yml": FOREIGN}, severities(), given)
+    assert rules_in.read({"x.yml": text}, severities(), given).files == plain.files
 
 
 @pytest.mark.parametrize(
@@ -207,12 +248,14 @@ def test_the_rules_of_a_kubernetes_operator_are_taken_from_where_they_stand() ->
         ("groups: [{name: a, rules: [{alert: A, expr: up, fro: 1m}]}]\n", "did you mean 'for'?"),
         ("groups: [{name: a, rules: [{alert: A, expr: up, for: 1x}]}]\n", "'1x' is no duration"),
         ("groups: [{name: a, rules: [{alert: A, expr: up, labels: {a-b: c}}]}]\n", "label's name"),
+        ("groups: [{name: a, rules: [{alert: A, expr: sum(up}]}]\n", "'(' in it is not closed"),
         ("groups: [\n", ""),
         ("", "holds no configuration"),
     ],
 )
 def test_a_broken_rule_file_is_refused_with_its_place(text: str, why: str) -> None:
+    given = words(["critical=P1", "warning=P3", "P3"])
     with pytest.raises(NotReadable) as told:
-        rules_in.read({"fine.yml": FOREIGN, "x.yml": text})
+        rules_in.read({"fine.yml": FOREIGN, "x.yml": text}, None, given)
     assert why in str(told.value)
     assert {one.file for one in told.value.findings} == {"x.yml"}

@@ -178,7 +178,7 @@ def test_of_the_same_alert_the_latest_counts_wherever_it_stands() -> None:
 def test_a_bad_one_takes_no_good_one_with_it() -> None:
     good, bad = batch([alert(), alert({}), alert({"alertname": "y"})], NOW)
     assert [one.labels["alertname"] for one in good] == ["x", "y"]
-    assert bad == ["alerts[1]: it has no labels"]
+    assert bad == ["alerts[1]: it has no labels; give it at least one, such as alertname"]
 
 
 TEXTS = st.text(st.characters(exclude_categories=[]), max_size=40)

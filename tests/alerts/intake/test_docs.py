@@ -14,7 +14,7 @@ from opsbook.alerts.intake.kinds import KINDS, cloudwatch
 from opsbook.app import vocabulary
 from opsbook.base.database import Database
 from opsbook.book import load
-from opsbook.web import doors as web
+from opsbook.web import bodies
 from tests.alerts.intake.gate import Gate
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "intakes.md").read_text()
@@ -55,8 +55,8 @@ def test_what_the_page_has_an_alertmanager_do_is_a_configuration_of_one() -> Non
 @pytest.mark.parametrize(
     ("told", "true"),
     [
-        ("at most 4 MiB", web.LARGEST == 4 * 1024 * 1024),
-        ("within 30 s", web.LONGEST_BODY_S == 30),
+        ("at most 4 MiB", bodies.LARGEST == 4 * 1024 * 1024),
+        ("within 30 s", bodies.LONGEST_BODY_S == 30),
         ("at most 64; one", cleaning.MOST == 64),
         ("at most 1024 bytes", cleaning.LONGEST_LABEL == 1024),
         ("of 10 KiB each", cleaning.LONGEST_ANNOTATION == 10 * 1024),

@@ -64,6 +64,20 @@ async def test_alerts_that_the_sender_left_out_are_noted_at_the_door(gate: Gate)
     assert status.error == "the sender left out 7 alerts of one notification"
 
 
+@pytest.mark.parametrize("door", ["webhook", "grafana"])
+@pytest.mark.parametrize("said", ["frring", "", "Firing", "pending"])
+async def test_a_status_that_is_none_is_refused_and_takes_no_other_with_it(
+    gate: Gate, door: str, said: str
+) -> None:
+    """Taken for firing it would page for what may be over, and stay for a year."""
+    answer = await gate.post(door, notification(firing("A"), firing("B", status=said)))
+    assert answer.status == 400
+    told = f"its status is {said!r}; send firing or resolved"
+    assert answer.json["problems"] == [{"name": "alerts[1]", "message": told}]
+    assert (await gate.status(door)).error == f"alerts[1]: {told}"
+    assert (await gate.one(door)).labels["alertname"] == "A"
+
+
 # ---- Grafana ------------------------------------------------------------------------------------
 
 
@@ -353,6 +367,23 @@ async def test_an_event_that_is_wrong_is_refused_in_pagerdutys_form(
     assert told in answer.json["errors"][0]
 
 
+async def test_all_that_is_wrong_with_an_event_is_told_at_once(gate: Gate) -> None:
+    about = trigger(
+        event_action="explode", dedup_key="x" * 256, payload={"source": 1}, client_url=7
+    )
+    answer = await gate.post("pagerduty", about, token="")
+    assert answer.json["errors"] == [
+        "event_action is 'explode' (write trigger, acknowledge or resolve)",
+        "dedup_key is longer than 255 characters; shorten it",
+    ]
+    about = trigger(dedup_key="x" * 256, payload={"source": "a"})
+    assert (await gate.post("pagerduty", about, token="")).json["errors"] == [
+        "dedup_key is longer than 255 characters; shorten it",
+        "an event that is to trigger needs payload.summary, payload.severity; send them",
+    ]
+    assert TOKEN not in json.dumps((await gate.status("pagerduty")).error)
+
+
 @pytest.mark.parametrize("key", ["", "wrong", 5, None])
 async def test_another_routing_key_opens_nothing(gate: Gate, key: Any) -> None:
     answer = await gate.post("pagerduty", trigger(routing_key=key), token="")
@@ -431,15 +462,18 @@ async def test_of_a_list_with_mistakes_the_good_ones_are_taken_and_the_bad_ones_
     answer = await gate.post("json", about)
     assert answer.status == 400
     assert answer.json["detail"] == "2 of 4 alerts cannot be taken; the others were."
+    told = (
+        "at what.name there is no name; send one, or let name: under fields in the book say where "
+        "it is"
+    )
     assert answer.json["problems"] == [
-        {"name": "alerts[1]", "message": "at what.name there is no name"},
-        {"name": "alerts[2]", "message": "at what.name there is no name"},
-    ]
+        {"name": "alerts[1]", "message": told}, {"name": "alerts[2]", "message": told}
+    ]  # fmt: skip
     assert answer.json["accepted"] == 2
     assert len(await gate.stored()) == 2
     status = await gate.status("json")
     assert (status.accepted, status.refused) == (2, 2)
-    assert status.error.startswith("alerts[1]: at what.name there is no name; alerts[2]")
+    assert status.error == f"alerts[1]: {told}; alerts[2]: {told}"
 
 
 @pytest.mark.parametrize("about", [{"alerts": {}}, {"other": []}, [], 7])
@@ -447,6 +481,22 @@ async def test_where_no_list_is_it_is_said(gate: Gate, about: Any) -> None:
     answer = await gate.post("json", about)
     assert answer.status == 400
     assert answer.json["detail"] == "At alerts there is no list of alerts."
+
+
+async def test_a_word_that_is_no_status_is_refused(gate: Gate) -> None:
+    answer = await gate.post("json", {"alerts": [mapped(state="weird"), mapped(state=None)]})
+    (problem,) = answer.json["problems"]
+    assert problem["name"] == "alerts[0]"
+    assert problem["message"].startswith("its status, at state, is 'weird'; send one")
+    assert "firing: or resolved:" in problem["message"]
+    assert (await gate.one("json")).endsAt == AGES
+
+
+async def test_a_book_says_which_words_mean_that_an_alert_fires(gate: Gate) -> None:
+    text = "status: state\n      firing: [weird]"
+    await gate.publish(BOOK.replace("status: state", text, 1))
+    assert (await gate.post("json", {"alerts": [mapped(state="Weird")]})).status == 200
+    assert (await gate.post("json", {"alerts": [mapped(state="open")]})).status == 400
 
 
 async def test_an_alertmanagers_interface_has_no_form_here(gate: Gate) -> None:

@@ -104,9 +104,9 @@ def test_an_alert_with_a_name_gets_worse_and_is_ended_by_the_name_alone(up: Up) 
         return [one["labels"]["severity"] for one in mine]
 
     event("trigger", severity="warning")
-    until(lambda: severities() == ["warning"])
+    until(lambda: severities() == ["P1"])
     event("trigger", severity="warning")
     event("trigger", severity="critical")
-    until(lambda: severities() == ["critical"])
+    until(lambda: severities() == ["P0"])
     event("resolve")
     until(lambda: severities() == [])

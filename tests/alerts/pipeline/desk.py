@@ -17,6 +17,8 @@ from opsbook.base.database import Database, Transaction
 from opsbook.book import Book, Vocabulary, load
 from opsbook.book.library import Library
 from opsbook.checks import KINDS
+from opsbook.incidents import Escalator, Response
+from opsbook.incidents.tables import incident
 from opsbook.notify.tables import delivery, page
 from opsbook.runs import STEP_KINDS
 
@@ -90,6 +92,13 @@ class Desk:
         await self.database.write(lambda tx: accepting.accept(tx, self.now, "shop", source, posted))
         await self.dispatcher.tick(self.now)
 
+    async def post_without_start(self, name: str, ends: timedelta | None) -> None:
+        """Hand in an alert that says when it will be over at most, and not when it began."""
+        until = None if ends is None else self.now + ends
+        posted = [Posted({"alertname": name}, {}, None, until, "")]
+        await self.database.write(lambda tx: accepting.accept(tx, self.now, "shop", "x", posted))
+        await self.dispatcher.tick(self.now)
+
     async def over(self, *names: str, **labels: str) -> None:
         """Hand alerts in as over."""
         await self.post(*names, ends=timedelta(0), began=timedelta(seconds=1), **labels)
@@ -147,3 +156,26 @@ class Desk:
             return int(tx.scalar(mine) or 0)
 
         return await self.database.read(counted)
+
+
+class Room:
+    """A desk whose incidents are opened and paged."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.response = Response(desk.library).consumer
+        self.escalator = Escalator(desk.database, desk.library)
+
+    async def settle(self, by: float = 0) -> None:
+        """Let time pass, and everything that follows happen."""
+        await self.desk.seconds(by)
+        await events.drain(self.desk.database, self.response, self.desk.now)
+        await self.escalator.tick(self.desk.now)
+
+    async def incidents(self) -> list[dict[str, Any]]:
+        query = sa.select(incident).order_by(incident.c.id)
+        return await self.desk.database.read(lambda tx: tx.rows(query))
+
+    async def paged(self) -> list[str]:
+        """The titles of what was paged, to anybody."""
+        return [title for _, channel, title in await self.desk.pages() if channel == "inbox"]

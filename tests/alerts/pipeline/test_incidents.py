@@ -1,43 +1,16 @@
 """A group of alerts has one incident: it opens once, gets worse, and ends with its last alert."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
-from opsbook.base import events
 from opsbook.base.database import Database
-from opsbook.incidents import Escalator, Response, store
-from opsbook.incidents.tables import incident
-from tests.alerts.pipeline.desk import Desk, book
+from opsbook.incidents import store
+from tests.alerts.pipeline.desk import Desk, Room, book
 
 TOGETHER = (
     "routing: {as: incident, to: [hook], group_by: [service], group_wait: 0s, group_interval: 1m}"
 )
-
-
-class Room:
-    """A desk whose incidents are opened and paged."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.response = Response(desk.library).consumer
-        self.escalator = Escalator(desk.database, desk.library)
-
-    async def settle(self, by: float = 0) -> None:
-        """Let time pass, and everything that follows happen."""
-        await self.desk.seconds(by)
-        await events.drain(self.desk.database, self.response, self.desk.now)
-        await self.escalator.tick(self.desk.now)
-
-    async def incidents(self) -> list[dict[str, Any]]:
-        query = sa.select(incident).order_by(incident.c.id)
-        return await self.desk.database.read(lambda tx: tx.rows(query))
-
-    async def paged(self) -> list[str]:
-        """The titles of what was paged, to anybody."""
-        return [title for _, channel, title in await self.desk.pages() if channel == "inbox"]
 
 
 @pytest.fixture

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from opsbook.alerts.exchange import intervals, layout, matching, reading
+from opsbook.alerts.exchange import intervals, layout, matching, reading, severities
 from opsbook.alerts.exchange.findings import Finding, NotReadable, Setting
 from opsbook.alerts.exchange.known import Known
 from opsbook.alerts.exchange.reading import At
 from opsbook.alerts.exchange.receivers_in import Carried, Receivers, Told, slug, unique
+from opsbook.alerts.exchange.severities import Words
 from opsbook.base.quantities import format_duration
 from opsbook.book.fields import ID_PATTERN
 from opsbook.book.problems import suggestion
@@ -76,8 +77,13 @@ class Imported:
     settings: tuple[Setting, ...] = ()
 
 
-def read(text: str, file: str, known: Known | None = None) -> Imported:
-    """Carry an alertmanager.yml over.
+def read(
+    text: str,
+    file: str,
+    known: Known | None = None,
+    given: Mapping[str, str] | None = None,
+) -> Imported:
+    """Carry an alertmanager.yml over; `given` says what the words for severities in it are here.
 
     Raises:
         NotReadable: with everything that Alertmanager itself would refuse.
@@ -85,7 +91,8 @@ def read(text: str, file: str, known: Known | None = None) -> Imported:
     sheet, top = reading.opened(text, file)
     if sheet.errors:
         raise NotReadable(sheet.findings)
-    carrying = _Carrying(top, known or Known())
+    known = known or Known()
+    carrying = _Carrying(top, known, Words(given or {}, known))
     files = carrying.files()
     if sheet.errors:
         raise NotReadable(sheet.errors)
@@ -106,6 +113,7 @@ class _Around:
 class _Carrying:
     top: At
     known: Known
+    words: Words
     receivers: Receivers = field(init=False)
     used: dict[str, Carried] = field(default_factory=dict)
     times: dict[str, str] = field(default_factory=dict)
@@ -159,16 +167,23 @@ class _Carrying:
                 at.say("missing", key, "is not known here and is left out",
                        suggestion(key, _USED_GLOBALS))  # fmt: skip
         timeout = at.duration("resolve_timeout")
-        if timeout is None:
-            return {}
         if self.known.ids.get("intakes"):
-            if format_duration(timeout) in self.known.resolve_after:
-                return {}
-            told = f"is {format_duration(timeout)} there; here each intake says it for itself"
-            at.say("changed", "resolve_timeout", told, "write resolve_after: at the intake")
+            if timeout is not None and format_duration(timeout) not in self.known.resolve_after:
+                told = f"is {format_duration(timeout)} there; here each intake says it for itself"
+                at.say("changed", "resolve_timeout", told, "write resolve_after: at the intake")
+            for told, remedy in severities.lacking(self.words):
+                self.top.sheet.say("changed", (), told, remedy)
             return {}
-        intake = {"title": "Prometheus", "kind": "alertmanager", "default": True,
-                  "resolve_after": format_duration(timeout)}  # fmt: skip
+        given = self.words.given
+        if timeout is None and not given:
+            return {}
+        intake: dict[str, Any] = {"title": "Prometheus", "kind": "alertmanager", "default": True}
+        if said := {word: here for word, here in given.items() if word != severities.OTHERWISE}:
+            intake["severities"] = said
+        if severities.OTHERWISE in given:
+            intake["severity"] = given[severities.OTHERWISE]
+        if timeout is not None:
+            intake["resolve_after"] = format_duration(timeout)
         return {"intakes": {"prometheus": intake}}
 
     def _not_carried(self) -> None:
@@ -242,7 +257,7 @@ class _Carrying:
 
     def _route(self, at: At, around: _Around | None) -> dict[str, Any]:
         at.only(_ROUTE)
-        found = matching.for_book(matching.gathered(at, ""), "match", "matchers")
+        found = matching.for_book(matching.gathered(at, "", self.words), "match", "matchers")
         told, as_ = self._receiver(at, around, found)
         if at.flag("continue"):
             found["continue"] = True
@@ -339,7 +354,7 @@ class _Carrying:
             at.only(_INHIBIT)
             sides: dict[str, Any] = {}
             for prefix, what in (("source_", "while"), ("target_", "mutes")):
-                matchers = matching.gathered(at, prefix)
+                matchers = matching.gathered(at, prefix, self.words)
                 sides |= matching.for_book(matchers, what, f"{what}_matchers")
                 if not matchers:
                     told = f"says no {prefix}matchers, which means every alert"

@@ -13,14 +13,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, get_args
 
 from opsbook.alerts.exchange.reading import At
+from opsbook.alerts.exchange.severities import Words
 from opsbook.book import matchers
 from opsbook.book.matchers import Matcher, MatcherError, Matchers, Operator
-from opsbook.book.positions import dotted
+from opsbook.book.positions import Path, dotted
 
 CLASSIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _ONE: Final = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*((?s:.*?))\s*")
 _OPERATORS: Final[Mapping[str, Operator]] = {one: one for one in get_args(Operator)}
+_EQUAL: Final = _OPERATORS["="]
+_LIKE: Final = _OPERATORS["=~"]
 
 
 def read(text: str) -> Matchers:
@@ -86,29 +89,37 @@ def _value(raw: str) -> str:
     return value
 
 
-def gathered(at: At, prefix: str) -> Matchers:
+def gathered(at: At, prefix: str, words: Words) -> Matchers:
     """All matchers of a place: ``match``, ``match_re`` and ``matchers``, with `prefix` before each.
 
-    The two old forms are carried over and named as deprecated.
+    The two old forms are carried over and named as deprecated. What asks for a severity asks in the
+    book's words; what cannot be said in them is named, and stays.
     """
-    found: list[Matcher] = []
-    for name, op in ((f"{prefix}match", "="), (f"{prefix}match_re", "=~")):
+    found: list[tuple[Path, Matcher]] = []
+    for name, op in ((f"{prefix}match", _EQUAL), (f"{prefix}match_re", _LIKE)):
         labels = at.labels(name)
         if name in at:
             remedy = f'write it under {prefix}matchers, such as severity="page"'
             at.say("deprecated", name, "is deprecated in Alertmanager", remedy)
         for label, value in labels.items():
-            found += _checked(at, (name, label), label, _OPERATORS[op], value)
+            place = at.place(name, label)
+            found += ((place, one) for one in _checked(at, (name, label), label, op, value))
     name = f"{prefix}matchers"
     for n, text in at.texts_at(name):
         try:
-            found += read(text)
+            found += ((at.place(name, n), one) for one in read(text))
         except MatcherError as error:
             at.sheet.say("error", at.place(name, n), f"{dotted(at.place(name, n))}: {error}")
     if len(found) > matchers.MOST_MATCHERS:
         told = f"more than {matchers.MOST_MATCHERS} matchers are not taken"
         at.say("error", name, told, "make several routes of it")
-    return tuple(found)
+    made = []
+    for place, one in found:
+        translated, said = words.translated(one)
+        made.append(translated)
+        for told, remedy in said:
+            at.sheet.say("changed", place, f"{dotted(place)}: {told}", remedy)
+    return tuple(made)
 
 
 def _checked(

@@ -7,18 +7,20 @@ are: the book hands them to Prometheus again, and that fills them in.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from opsbook.alerts.exchange import layout, matching, reading
+from opsbook.alerts.exchange import layout, matching, reading, severities
 from opsbook.alerts.exchange.alertmanager_in import Imported
-from opsbook.alerts.exchange.findings import NotReadable
+from opsbook.alerts.exchange.findings import Finding, NotReadable
 from opsbook.alerts.exchange.integrations import TEMPLATE
 from opsbook.alerts.exchange.known import Known
 from opsbook.alerts.exchange.reading import At
 from opsbook.alerts.exchange.receivers_in import slug, unique
+from opsbook.alerts.exchange.severities import OTHERWISE, Words
 from opsbook.base.quantities import format_duration
+from opsbook.book.queries.promql import complete
 from opsbook.book.sections.alerts import OWN_LABELS
 
 _GROUP: Final = ("name", "interval", "rules")
@@ -27,39 +29,50 @@ _RULE: Final = ("alert", "expr", "for", "keep_firing_for", "labels", "annotation
 _OURS: Final = re.compile(r"/book/[^/]+/runbooks/([\w.-]+)$")
 _TEXTS: Final = ("title", "summary", "description")
 _LONGEST_REF: Final = 400
-OTHERWISE: Final = ""
-"""In the words for severities: what stands for a rule that says none."""
+Place = tuple[str, int, int]
+"""A file, a line and a column."""
 
 
 def read(
     texts: Mapping[str, str],
     known: Known | None = None,
-    severities: Mapping[str, str] | None = None,
+    given: Mapping[str, str] | None = None,
 ) -> Imported:
-    """Carry rule files over, by their names; `severities` says what the words in them are here.
+    """Carry rule files over, by their names; `given` says what the words for severities are here.
 
     Raises:
-        NotReadable: with everything that Prometheus itself would refuse in any of them.
+        NotReadable: with everything that Prometheus itself would refuse in any of them, and each
+            severity that is none of the book: with it the rules would be none either.
     """
-    carrying = _Carrying(known or Known(), severities or {})
-    errors, findings = [], []
+    known = known or Known()
+    carrying = _Carrying(known, Words(given or {}, known))
+    errors: list[Finding] = []
+    findings: list[Finding] = []
     for file, text in texts.items():
         sheet, top = reading.opened(text, file)
         if not sheet.errors:
             carrying.file(top)
         errors += sheet.errors
         findings += sheet.findings
+    errors += carrying.unsaid()
     if errors:
         raise NotReadable(errors)
     files = {"rules.yaml": layout.written({"rules": carrying.rules})} if carrying.rules else {}
+    if files:
+        findings += severities.passed_by(carrying.words)
+        findings += (
+            Finding(next(iter(texts)), 1, 1, "changed", *told)
+            for told in severities.lacking(carrying.words)
+        )
     return Imported(files, tuple(sorted(set(findings))))
 
 
 @dataclass(slots=True)
 class _Carrying:
     known: Known
-    severities: Mapping[str, str]
+    words: Words
     rules: dict[str, Any] = field(default_factory=dict)
+    nameless: dict[str, list[Place]] = field(default_factory=dict)
 
     def file(self, top: At) -> None:
         """Take all groups of a file."""
@@ -85,6 +98,11 @@ class _Carrying:
             return
         at.only(_RULE)
         name, expression = at.text("alert"), at.text("expr").strip()
+        try:
+            complete(expression or "up")
+        except ValueError as error:
+            told, _, remedy = str(error).partition("; ")
+            at.say("error", "expr", told, remedy)
         if not name or not expression:
             missing = "expr" if name else "alert"
             at.say("error", "", f"a rule has no {missing}:", f"write {missing}:")
@@ -116,20 +134,27 @@ class _Carrying:
         return id
 
     def _severity(self, at: At, word: str) -> str:
-        if word in self.severities:
-            return self.severities[word]
-        if self.known.has("severities", word):
-            return word
-        there = ", ".join(sorted(self.known.ids.get("severities", ()))) or "P1"
-        if not word or TEMPLATE in word:
-            told = "says no severity, and every rule of a book has one"
-            remedy = f"say one for all such rules, such as --severity {there.split(', ')[0]}"
-            at.say("missing", "labels", told, remedy)
-            return self.severities.get(OTHERWISE, word if word and TEMPLATE not in word else "none")
-        told = f"its severity {word!r} is none of the book"
-        remedy = f"say what it is here: --severity {word}=…, one of {there}"
-        at.inside("labels").say("missing", "severity", told, remedy)
+        if TEMPLATE in word:
+            word = OTHERWISE
+        here = self.words.given.get(OTHERWISE) if word == OTHERWISE else self.words.here(word)
+        if here is not None:
+            return here
+        place = at.place("labels", "severity") if word else at.path
+        self.nameless.setdefault(word, []).append((at.sheet.file, *at.sheet.line(place)))
         return word
+
+    def unsaid(self) -> Iterator[Finding]:
+        """The words that are no severity of the book, each once: a file may say it everywhere."""
+        there = ", ".join(sorted(self.words.there)) or "P1"
+        for word, ((file, line, column), *others) in self.nameless.items():
+            more = f" (and of {len(others)} more)" if others else ""
+            if word == OTHERWISE:
+                told = f"the rule says no severity{more}, and every rule of a book has one"
+                remedy = f"say one for all such rules: --severity ID, of {there}"
+            else:
+                told = f"the severity {word!r} of the rule{more} is none of the book"
+                remedy = f"say what it is there: --severity {word}=ID, of {there}"
+            yield Finding(file, line, column, "error", told, remedy)
 
     def _labels(self, at: At, labels: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         inner = at.inside("labels")
@@ -177,12 +202,3 @@ class _Carrying:
         if url and len(url) <= _LONGEST_REF:
             return {"ref": url}
         return {}
-
-
-def words(given: Iterable[str]) -> dict[str, str]:
-    """Read ``critical=P1`` and ``P3`` (what stands for a rule that says none) as a map."""
-    found = {}
-    for one in given:
-        word, said, here = one.partition("=")
-        found[word if said else OTHERWISE] = here if said else word
-    return found

@@ -47,6 +47,8 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UNSEEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_ESCAPED: Final = re.compile(rb"\\(?:u(?!00(?:26|3[ceCE]))|[bfr])")
+_UNSEEN_BYTES: Final = re.compile(b"\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
 _LINK: Final = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 
 
@@ -54,6 +56,11 @@ class Unfit(Invalid):
     """Of this no alert can be made."""
 
     status = 400
+
+    @property
+    def told(self) -> str:
+        """What is wrong and what to do, as it stands behind an alert's place in its batch."""
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
 
 
 def batch(alerts: Iterable[Posted], now: datetime, *, strict: bool = False) -> tuple[
@@ -66,7 +73,7 @@ def batch(alerts: Iterable[Posted], now: datetime, *, strict: bool = False) -> t
         try:
             good.append(cleaned(one, now, strict=strict))
         except Unfit as error:
-            bad.append(f"alerts[{n}]: {error.message}")
+            bad.append(f"alerts[{n}]: {error.told}")
     return latest(good), bad
 
 
@@ -159,7 +166,7 @@ def _labels(given: Mapping[str, str], notes: list[str], *, strict: bool) -> dict
     if not found:
         raise Unfit("it has no labels", remedy="give it at least one, such as alertname")
     if len(found) > MOST:
-        raise Unfit(f"it has {len(found)} labels; at most {MOST} are taken")
+        raise Unfit(f"it has {len(found)} labels", remedy=f"send at most {MOST}")
     return found
 
 
@@ -195,9 +202,22 @@ def _named(given: Mapping[str, str], *, strict: bool) -> list[tuple[str, str]]:
             )
         usable = name if is_name(name) else name_of(name)
         if not usable:
-            raise Unfit("one of its labels has no name")
+            raise Unfit("one of its labels has no name", remedy="give it one, or leave it out")
         made.setdefault(usable, value)
     return list(made.items())
+
+
+def may_hide(body: bytes) -> bool:
+    """Whether JSON may have in it what `text` replaces; seldom, and told without reading it.
+
+    JSON writes control characters with a backslash, but for U+007F; the others are no ASCII. What
+    Go writes so in every link (``&``, ``<``, ``>``) is none of them.
+    """
+    return (
+        _ESCAPED.search(body) is not None
+        or b"\x7f" in body
+        or (not body.isascii() and _UNSEEN_BYTES.search(body) is not None)
+    )
 
 
 def text(value: str) -> str:

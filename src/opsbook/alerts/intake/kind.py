@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Literal, TypeVar
 
 import msgspec
 
-from opsbook.alerts.intake import cleaning
+from opsbook.alerts.intake import cleaning, faults
 from opsbook.alerts.intake.posted import Posted
 from opsbook.base.errors import Invalid, OpsbookError
 from opsbook.book.sections.intakes import Intake
@@ -28,9 +28,14 @@ UNTIL_TOLD: Final = timedelta(days=365)
 
 
 class Unreadable(Invalid):
-    """The body cannot be read."""
+    """The body cannot be read. `faults` are its mistakes one by one, where there may be several."""
 
     status: ClassVar[int] = 400
+    remedy = "Correct what is sent: the same again is refused again."
+
+    def __init__(self, message: str, *, remedy: str = "", faults: Sequence[str] = ()) -> None:
+        super().__init__(message, remedy=remedy)
+        self.faults = tuple(faults)
 
 
 class Unproven(OpsbookError):
@@ -126,15 +131,19 @@ def decoded(body: bytes | msgspec.Raw, form: type[Form]) -> Form:
     """Return what a JSON body holds, in its form.
 
     Raises:
-        Unreadable: with where and what is wrong.
+        Unreadable: with all that is wrong, where, and what belongs there.
     """
     try:
-        return _decoder(form).decode(body)  # type: ignore[no-any-return,arg-type]
-    except msgspec.ValidationError as error:
-        raise Unreadable(f"The body is not of the form that is expected here: {error}.") from None
+        try:
+            return _decoder(form).decode(body)  # type: ignore[no-any-return,arg-type]
+        except msgspec.ValidationError as error:
+            found = faults.of(msgspec.json.decode(body), form) or [str(error)]
+        told = "; ".join(found)
+        raise Unreadable(f"The body is not of the form that is read here: {told}.", faults=found)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         told = "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise Unreadable(f"The body is no JSON: {told}.") from None
+        remedy = "Send whole JSON in UTF-8."
+        raise Unreadable(f"The body is no JSON: {told}.", remedy=remedy) from None
     except RecursionError:
         raise Unreadable("The body is nested too deeply.") from None
 
@@ -155,8 +164,7 @@ def each(raws: Iterable[msgspec.Raw], form: type[Form]) -> tuple[list[tuple[int,
         try:
             good.append((n, decoded(raw, form)))
         except Unreadable as error:
-            told = error.message.removeprefix("The body is not of the form that is expected here: ")
-            bad.append(f"alerts[{n}]: {told}")
+            bad.append(f"alerts[{n}]: {'; '.join(error.faults) or error.message}")
     return good, bad
 
 

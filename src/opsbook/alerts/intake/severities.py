@@ -8,6 +8,19 @@ from opsbook.book import Book
 from opsbook.book.sections.intakes import Intake
 
 
+def mapped(intake: Intake, labels: Mapping[str, str]) -> str | None:
+    """Return what the intake says that the sender's word for the severity stands for.
+
+    It becomes the alert's label as well: routes, inhibitions and silences are written in the book's
+    words, and an alert that is shown as P1 must not be routed as something else.
+    """
+    folded = labels.get("severity", "").casefold()
+    for word, severity in intake.severities.items():
+        if word.casefold() == folded:
+            return severity
+    return None
+
+
 def severity_of(book: Book, intake: Intake, labels: Mapping[str, str]) -> str:
     """Return the id of the book's severity for an alert.
 
@@ -15,11 +28,9 @@ def severity_of(book: Book, intake: Intake, labels: Mapping[str, str]) -> str:
     severity of that name; else the intake's own; else the mildest that pages somebody, since an
     alert nobody has classified should still be looked at, and not wake everybody.
     """
-    said = labels.get("severity", "")
-    folded = said.casefold()
-    for word, severity in intake.severities.items():
-        if word.casefold() == folded:
-            return severity
+    if (severity := mapped(intake, labels)) is not None:
+        return severity
+    folded = labels.get("severity", "").casefold()
     for severity in book.severities:
         if severity.casefold() == folded:
             return severity

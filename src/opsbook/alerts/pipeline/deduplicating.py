@@ -9,7 +9,7 @@ compared and not hashes of them: a set is what a person can read afterwards.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -59,6 +59,23 @@ def due(
     if repeat is not None and entry.at < now - repeat:
         return "again"
     return None
+
+
+def renamed(entry: Entry, was: str, name: str) -> Entry:
+    """Return the same, of an alert that has another name now."""
+    firing, resolved = (
+        frozenset(name if one == was else one for one in some)
+        for some in (entry.firing, entry.resolved)
+    )
+    return Entry(firing, resolved, entry.at, entry.expires_at)
+
+
+def without(entry: Entry, names: Collection[str]) -> Entry:
+    """Return the same as if nothing had been told of these alerts."""
+    return Entry(
+        entry.firing.difference(names), entry.resolved.difference(names), entry.at,
+        entry.expires_at,
+    )  # fmt: skip
 
 
 def entry(

@@ -3,7 +3,12 @@
 One turn is one transaction: batches worked in, alerts begun and ended, groups told, the place in
 the stream of batches moved. Only when it is on disk does anybody hear of it, and when it cannot be
 written the memory is dropped and made again from the rows. Each turn begins by looking whether the
-place is where this server left it: another that has decided in between makes this one read anew.
+place and the leadership are as this server left them: another that has decided in between makes
+this one read anew, and one that decides now makes it stand back.
+
+A turn that fails for a reason that will not pass (something that came in, or what a group would
+tell, cannot be written) is done again piece by piece: what fails is set aside on record, and all
+the rest goes its way.
 
 What is only repeated is counted in memory and written now and then; its batches stay until then,
 and are gone through again after a crash.
@@ -13,23 +18,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import msgspec
+import sqlalchemy as sa
 import structlog
 
 from opsbook.alerts import silences
-from opsbook.alerts.intake import posted as forms
-from opsbook.alerts.pipeline import deduplicating, grouping, receiving, stages, store, telling
+from opsbook.alerts.pipeline import deduplicating, grouping, stages, store, telling, working
 from opsbook.alerts.pipeline.grouping import Group
-from opsbook.alerts.pipeline.memory import GRACE, Memory, revisions_of
-from opsbook.alerts.pipeline.model import RULES, Alert, fingerprint
-from opsbook.base import events
-from opsbook.base.database import Database, Transaction
+from opsbook.alerts.pipeline.memory import Memory, revisions_of
+from opsbook.alerts.pipeline.model import RULES, Alert
+from opsbook.alerts.pipeline.remembering import remembered, write_counters
+from opsbook.base import events, lease
+from opsbook.base.database import Database, DatabaseAway, DiskFull, Transaction
 from opsbook.book.library import Library
-from opsbook.checks import pings
 from opsbook.checks import store as checks
 
 CONSUMER: Final = "alerts.intake"
@@ -37,7 +40,8 @@ BATCHES: Final = 64
 ALERTS: Final = 1_000
 WRITE_EVERY: Final = timedelta(seconds=15)
 TIDY_EVERY: Final = timedelta(hours=1)
-TOLD_LATE: Final = timedelta(hours=24)
+HELD_FOR: Final = timedelta(days=7)
+LATER: Final = timedelta(minutes=1)
 PATIENCE: Final = 100
 PATIENCE_S: Final = 0.01
 
@@ -45,27 +49,48 @@ log = structlog.get_logger("opsbook.alerts")
 
 
 class Dispatcher:
-    """The loop ``alerts``. ``url`` is where its pages are found, for what it sends outside."""
+    """The loop ``alerts``. ``url`` is where its pages are found, for what it sends outside.
 
-    def __init__(self, database: Database, library: Library, url: str) -> None:
+    ``leads`` is the leadership that this server holds (`base.lease`); without it any will do.
+    """
+
+    def __init__(
+        self, database: Database, library: Library, url: str,
+        leads: Callable[[], int] | None = None,
+    ) -> None:  # fmt: skip
         self.database = database
         self.library = library
         self.url = url
+        self.leads = leads
         self.memory: Memory | None = None
         self._tidied: datetime | None = None
+        self._known = False
+        self._begun = False
 
     async def tick(self, now: datetime) -> datetime | None:
         """Do all that is due; return when more will be without anything new coming in."""
         try:
-            while await self.database.write(lambda tx: self._turn(tx, now)):
+            while await self._write(lambda tx: self._turn(tx, now)):
                 pass
-        except Exception:
+        except Exception as error:
             self.memory = None  # the rows may not be what it says: made again from them
-            raise
+            if _passes(error):
+                raise
+            log.exception("a turn of the alerts failed; it is done again piece by piece")
+            while await self._write(lambda tx: self._turn_in_pieces(tx, now)):
+                pass
+            self.memory = None
         if self._tidied is None or now - self._tidied >= TIDY_EVERY:
-            await self.database.write(lambda tx: tidy(tx, now))
+            await self.database.write(lambda tx: self._tidy(tx, now))
             self._tidied = now
         return self._next(now)
+
+    async def _write(self, turn: Callable[[Transaction], bool]) -> bool:
+        self._begun = False
+        try:
+            return await self.database.write(turn)
+        finally:
+            self._begun = False
 
     async def known(self, now: datetime, *, deciding: bool, wake: Callable[[], None]) -> Memory:
         """Return what is known now: everything that was accepted before this was asked.
@@ -86,8 +111,8 @@ class Dispatcher:
         return self.memory
 
     def _from_rows(self, tx: Transaction, now: datetime) -> Memory:
-        position = events.position(tx, CONSUMER)
-        memory = remembered(tx, Memory.of(position, self.library.books()), now, away=False)
+        position, epoch = _place(tx)
+        memory = remembered(tx, Memory.of(position, epoch, self.library.books()), now, away=False)
         self._renew_silences(tx, memory, now)
         return memory
 
@@ -104,27 +129,99 @@ class Dispatcher:
     def _turn(self, tx: Transaction, now: datetime) -> bool:
         """One transaction's worth; ``True`` when there is more."""
         memory = self._current(tx, now)
+        if memory is None:
+            return False
         self._renew_silences(tx, memory, now)
         more = self._work_in(tx, memory, now)
-        end_due(tx, memory, now)
+        working.end_due(tx, memory, now)
         self._tell(tx, memory, now)
         if memory.written_at is None or now - memory.written_at >= WRITE_EVERY:
             write_counters(tx, memory)
             memory.written_at = now
         return more
 
-    def _current(self, tx: Transaction, now: datetime) -> Memory:
-        """Return the memory, made anew where it is not what the rows say any more."""
-        books = self.library.books()
-        position = events.position(tx, CONSUMER)
-        memory = self.memory
-        if memory is None or memory.position != position:
-            memory = remembered(tx, Memory.of(position, books), now, away=self.memory is None)
-        elif memory.revisions != revisions_of(books):
-            write_counters(tx, memory)
-            memory = remembered(tx, Memory.of(position, books), now, away=False)
-        self.memory = memory
+    def _turn_in_pieces(self, tx: Transaction, now: datetime) -> bool:
+        """A turn in which whatever fails takes nothing else with it; ``True`` when there is more.
+
+        What fails leaves the memory in doubt, which is then made again.
+        """
+        memory = self._current(tx, now)
+        if memory is None:
+            return False
+        self._renew_silences(tx, memory, now)
+        rows = store.came_in(tx, memory.position, 1)
+        for row in rows:
+            memory = self._batch_in_pieces(tx, memory, row, now)
+        working.end_due(tx, memory, now)
+        for group in memory.due(now):
+            try:
+                with tx.piece():
+                    self._tell_of(tx, memory, [group], now)
+            except Exception as error:
+                if _passes(error):
+                    raise
+                log.exception("a group could not be told; it is tried again", group=group.key)
+                group.next_at = now + LATER
+                memory.look_at(group)
+        return bool(rows)
+
+    def _batch_in_pieces(
+        self, tx: Transaction, memory: Memory, row: dict[str, Any], now: datetime
+    ) -> Memory:
+        if row["source"] == RULES:
+            pieces: list[Any] = [None]
+        elif row["book"] in memory.books:
+            pieces = list(working.posted_in(row))
+        else:
+            pieces = []
+            working.hold(tx, row)
+        for one in pieces:
+            try:
+                with tx.piece():
+                    if one is None:
+                        working.own(tx, memory, int(row["body"]), now)
+                    else:
+                        changes = working.Changes()
+                        working.work_in(tx, memory, row, one, now, changes)
+                        changes.write(tx, now)
+            except Exception as error:
+                if _passes(error):
+                    raise
+                working.set_aside(tx, now, row, one, error)
+                memory = self._anew(tx, now, away=False)
+        memory.position = row["id"]
+        events.move(tx, CONSUMER, memory.position)
         return memory
+
+    def _current(self, tx: Transaction, now: datetime) -> Memory | None:
+        """Return the memory, made anew where it is not what the rows say any more.
+
+        ``None`` where another server decides by now. A turn that the database let begin a second
+        time finds its memory as the first left it, which was not written.
+        """
+        position, epoch = _place(tx)
+        if self.leads is not None and epoch != self.leads():
+            self.memory = None
+            return None
+        if self._begun:
+            self.memory = None
+        self._begun = True
+        books, memory = self.library.books(), self.memory
+        if memory is None or (memory.position, memory.epoch) != (position, epoch):
+            away = not self._known
+            self._known = True
+            return self._anew(tx, now, away=away)
+        if memory.revisions != revisions_of(books):
+            write_counters(tx, memory)
+            return self._anew(tx, now, away=False)
+        return memory
+
+    def _anew(self, tx: Transaction, now: datetime, *, away: bool) -> Memory:
+        position, epoch = _place(tx)
+        books = self.library.books()
+        store.hand_in_held(tx, [book.id for book in books if book.status == "active"])
+        self.memory = remembered(tx, Memory.of(position, epoch, books), now, away=away)
+        return self.memory
 
     def _renew_silences(self, tx: Transaction, memory: Memory, now: datetime) -> None:
         version = silences.version(tx)
@@ -143,16 +240,16 @@ class Dispatcher:
     def _work_in(self, tx: Transaction, memory: Memory, now: datetime) -> bool:
         """Work in the next batches, up to so many alerts; ``True`` when there are more."""
         rows = store.came_in(tx, memory.position, BATCHES)
-        changes = _Changes()
+        changes = working.Changes()
         count = done = 0
         for row in rows:
             if count >= ALERTS:
                 break
             if row["source"] == RULES:
-                own(tx, memory, int(row["body"]), now)
+                working.own(tx, memory, int(row["body"]), now)
                 count += 1
             else:
-                count += self._batch(tx, memory, row, now, changes)
+                count += working.batch(tx, memory, row, now, changes)
             memory.position = row["id"]
             done += 1
         if not done:
@@ -161,42 +258,16 @@ class Dispatcher:
         events.move(tx, CONSUMER, memory.position)
         return done < len(rows) or len(rows) == BATCHES
 
-    def _batch(
-        self, tx: Transaction, memory: Memory, row: dict[str, Any], now: datetime,
-        changes: _Changes,
-    ) -> int:  # fmt: skip
-        book = memory.books.get(row["book"])
-        if book is None:
-            log.warning("alerts for a book that is not active", book=row["book"])
-            return 0
-        try:
-            alerts = forms.decode(row["body"])
-        except msgspec.DecodeError as error:
-            log.error("a batch of alerts cannot be read", batch=row["id"], why=str(error))
-            return 0
-        for one in alerts:
-            name = fingerprint(book.id, forms.told_apart_by(row["source"], one))
-            known = memory.alerts.get(name)
-            before = known.ends_at if known is not None else None
-            got = receiving.worked_in(book, row["source"], one, row["at"], known, name)
-            if not got.alert.over(row["at"]):
-                pings.from_alert(tx, row["at"], book, got.alert.labels)
-            if got.effect == "goes on":
-                memory.goes_on(got.alert, before)
-            elif got.effect != "nothing":
-                if got.effect == "begins" and name in changes.ended:
-                    changes.write(tx, now)  # over and back within a batch: two alerts
-                memory.know(got.alert, now)
-                changes.note(got)
-        return len(alerts)
-
     def _tell(self, tx: Transaction, memory: Memory, now: datetime) -> None:
         groups = memory.due(now)
-        if not groups:
-            return
+        if groups:
+            self._tell_of(tx, memory, groups, now)
+
+    def _tell_of(self, tx: Transaction, memory: Memory, groups: list[Group], now: datetime) -> None:
         books = {one.node.book for one in groups if _own(one)}
         behind = {book: checks.behind(tx, book) for book in books}
         told: dict[str, tuple[dict[str, str], deduplicating.Entry]] = {}
+        untold: dict[str, list[Alert]] = {}
         for group in groups:
             book = group.node.book
             look = memory.look(book, now, behind.get(book, {}))
@@ -205,44 +276,35 @@ class Dispatcher:
             for one in flush.decisions:
                 if one.told is not None and one.after is not None:
                     memory.entries[one.name] = one.after
-                    about = {
-                        "book": book, "group_key": group.key, "receiver": group.node.receiver,
-                        "listener": one.listener.id,
-                    }  # fmt: skip
-                    told[one.name] = about, one.after
+                    told[one.name] = stages.about(group, one.listener), one.after
             group.flushed = True
-            for alert in flush.alerts:
-                if alert.over(now):
-                    memory.let_go(group, alert)
+            gone = [
+                alert for alert in flush.alerts if alert.over(now) and memory.let_go(group, alert)
+            ]
+            if unsaid := stages.unsaid(flush, gone):
+                untold.setdefault(book, []).extend(unsaid)
+                told.update(stages.forgotten(memory, group, unsaid))
             _again(memory, group, now, held=bool(flush.quiet))
         store.remember(tx, told)
+        for book, alerts in untold.items():
+            telling.over_untold(tx, now, book, alerts)
+
+    def _tidy(self, tx: Transaction, now: datetime) -> None:
+        tidy(tx, now)
+        if self.memory is not None:
+            self.memory.forget_told(now)
 
 
-@dataclass(eq=False, slots=True)
-class _Changes:
-    """What batches did to alerts, to be written together."""
+def _place(tx: Transaction) -> tuple[int, int]:
+    """Return how far batches have been worked in, and which leadership this is."""
+    return events.position(tx, CONSUMER), lease.epoch(tx)
 
-    begun: dict[str, Alert] = field(default_factory=dict)
-    changed: dict[str, Alert] = field(default_factory=dict)
-    ended: dict[str, Alert] = field(default_factory=dict)
 
-    def note(self, got: receiving.Received) -> None:
-        """Remember what an alert that was handed in did."""
-        name, alert = got.alert.fingerprint, got.alert
-        if got.effect == "begins" or name in self.begun:
-            self.begun[name] = alert
-        elif got.effect == "changes":
-            self.changed[name] = alert
-        if got.effect == "ends":
-            self.ended[name] = alert
-
-    def write(self, tx: Transaction, now: datetime) -> None:
-        """Write all of it; an alert that began gets its number before it may end."""
-        store.begin(tx, now, list(self.begun.values()))
-        store.change(tx, [one for one in self.changed.values() if one.id])
-        store.end(tx, now, list(self.ended.values()))
-        for some in (self.begun, self.changed, self.ended):
-            some.clear()
+def _passes(error: Exception) -> bool:
+    """Whether an error is the database's own trouble and not that of something in a turn."""
+    return isinstance(
+        error, DiskFull | DatabaseAway | sa.exc.OperationalError | sa.exc.InterfaceError
+    )
 
 
 def _own(group: Group) -> bool:
@@ -264,94 +326,9 @@ def _again(memory: Memory, group: Group, now: datetime, *, held: bool) -> None:
     memory.look_at(group)
 
 
-def own(tx: Transaction, memory: Memory, alert_id: int, now: datetime) -> None:
-    """Take over an alert of the book's own rules as its row is now."""
-    row = store.row(tx, alert_id)
-    if row is None or row["state"] == "pending":
-        return
-    alert = store.of_row(row)
-    if row["book"] not in memory.books:
-        if alert.over(now):
-            telling.over_without_book(tx, now, alert)
-        return
-    known = memory.alerts.get(alert.fingerprint)
-    if alert.over(now) and known is None:
-        return
-    memory.know(alert, now)
-
-
-def end_due(tx: Transaction, memory: Memory, now: datetime) -> None:
-    """End the alerts whose senders neither ended nor repeated them in time."""
-    ended = memory.ended(now)
-    store.end(tx, now, [one for one in ended if one.source != RULES and one.id])
-    for one in ended:
-        memory.dirty.pop(one.fingerprint, None)
-        memory.group(one, now)
-
-
-def write_counters(tx: Transaction, memory: Memory) -> None:
-    """Write the ends and counters of what was repeated; then its batches are not needed."""
-    store.change(tx, [one for one in memory.dirty.values() if one.id])
-    memory.dirty.clear()
-    store.forget_until(tx, memory.position)
-
-
-def remembered(tx: Transaction, memory: Memory, now: datetime, *, away: bool) -> Memory:
-    """Fill a memory from the rows: what fires, what ended lately, what was told, what came in.
-
-    Batches that were worked in already are gone through for their repetitions alone: what they
-    began and ended is in the rows. Where this server was `away`, an alert whose end passed
-    meanwhile has a moment left in which its sender may repeat it, or a restart would send that it
-    is over and then that it fires.
-    """
-    memory.entries = store.entries(tx, now)
-    told = {name for one in memory.entries.values() for name in one.firing}
-    rows = [*store.ended_since(tx, now - TOLD_LATE), *store.firing(tx)]
-    for row in rows:
-        if row["book"] not in memory.books:
-            continue
-        alert = store.of_row(row)
-        fires = row["state"] == store.FIRING
-        if not fires and alert.fingerprint not in told:
-            continue  # nobody was told that it fires, so nobody need be told that it is over
-        if fires and away and alert.ends_at is not None and alert.ends_at < now + GRACE:
-            alert.ends_at = now + GRACE
-        memory.know(alert, now)
-    for row in store.worked_in(tx, memory.position):
-        if row["source"] != RULES:
-            _repeat(memory, row)
-    for group in memory.groups.values():
-        group.flushed = any(
-            deduplicating.name(group.node.book, group.key, group.node.receiver, one.id)
-            in memory.entries
-            for one in stages.listeners(group)
-        )
-        if group.flushed and group.next_at > now:
-            group.next_at = now
-            memory.look_at(group)
-    memory.written_at = now
-    return memory
-
-
-def _repeat(memory: Memory, row: dict[str, Any]) -> None:
-    book = memory.books.get(row["book"])
-    try:
-        alerts = forms.decode(row["body"]) if book is not None else []
-    except msgspec.DecodeError:
-        return
-    for one in alerts:
-        if book is None:
-            return
-        name = fingerprint(book.id, forms.told_apart_by(row["source"], one))
-        known = memory.alerts.get(name)
-        if known is None or known.updated_at >= row["at"] or known.source == RULES:
-            continue
-        got = receiving.worked_in(book, row["source"], one, row["at"], known, name)
-        if got.effect == "goes on":
-            memory.dirty[known.fingerprint] = known
-
-
 def tidy(tx: Transaction, now: datetime) -> None:
     """Delete what need not be remembered any longer."""
     store.forget_told(tx, now)
     silences.store.forget_old(tx, now)
+    if lost := store.forget_held(tx, now - HELD_FOR):
+        log.error("alerts of a book that never came back are gone", batches=lost)

@@ -28,6 +28,7 @@ class Memory:
     """Alerts by fingerprint, groups by key, what was told by name; and what is due when."""
 
     position: int
+    epoch: int
     revisions: tuple[tuple[str, str], ...]
     books: dict[str, Book]
     routings: dict[str, routing.Routing]
@@ -45,11 +46,12 @@ class Memory:
     count: int = 0
 
     @classmethod
-    def of(cls, position: int, books: Iterable[Book]) -> Memory:
+    def of(cls, position: int, epoch: int, books: Iterable[Book]) -> Memory:
         """Return an empty memory for the books that are active."""
         active = {book.id: book for book in books if book.status == "active"}
         return cls(
             position,
+            epoch,
             revisions_of(active.values()),
             active,
             {id: routing.of_book(book) for id, book in active.items()},
@@ -142,8 +144,8 @@ class Memory:
         times = [queue[0][0] for queue in (self.flushes, self.ends) if queue]
         return min(times, default=None)
 
-    def let_go(self, group: Group, alert: Alert) -> None:
-        """Take an alert out of a group that was told of its end."""
+    def let_go(self, group: Group, alert: Alert) -> bool:
+        """Take an alert that is over out of a group; ``True`` when no other group has it either."""
         if group.alerts.get(alert.fingerprint) is alert:
             del group.alerts[alert.fingerprint]
         keys = self.of_alert.get(alert.fingerprint, [])
@@ -152,12 +154,37 @@ class Memory:
             for key in keys
             if key in self.groups
         )
-        if not still and self.alerts.get(alert.fingerprint) is alert:
+        if still:
+            return False
+        if self.alerts.get(alert.fingerprint) is alert:
             del self.alerts[alert.fingerprint]
             self.of_alert.pop(alert.fingerprint, None)
             inhibitor = self.inhibitors.get(alert.book)
             if inhibitor is not None:
                 inhibitor.forget(alert)
+        return True
+
+    def rename(self, alert: Alert, name: str) -> list[Group]:
+        """Let an alert that is over be known by another name; return the groups it is in."""
+        was = alert.fingerprint
+        keys = self.of_alert.pop(was, [])
+        inhibitor = self.inhibitors.get(alert.book)
+        if inhibitor is not None:
+            inhibitor.forget(alert)
+        self.alerts.pop(was, None)
+        self.dirty.pop(was, None)
+        alert.fingerprint = name
+        self.alerts[name], self.of_alert[name] = alert, keys
+        found = [self.groups[key] for key in keys if key in self.groups]
+        for group in found:
+            if group.alerts.get(was) is alert:
+                del group.alerts[was]
+                group.alerts[name] = alert
+        return found
+
+    def forget_told(self, now: datetime) -> None:
+        """Let go of what need not be remembered any longer of what was told."""
+        self.entries = {name: one for name, one in self.entries.items() if one.expires_at > now}
 
     def drop(self, key: Key) -> None:
         """Forget a group that has been empty for long enough."""
@@ -165,7 +192,7 @@ class Memory:
 
     def with_book(self, book: Book, now: datetime) -> Memory:
         """Return another memory in which `book` runs instead: for asking, never for telling."""
-        other = Memory.of(self.position, [book])
+        other = Memory.of(self.position, self.epoch, [book])
         other.entries, other.silences = self.entries, self.silences
         for alert in list(self.alerts.values()):
             if alert.book == book.id:

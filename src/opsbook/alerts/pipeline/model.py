@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -10,8 +9,12 @@ from typing import Any, Final
 
 import msgspec
 
+from opsbook.alerts.silences.index import Met
+
 RULES: Final = "rules"
 """The source of alerts that the book's own rules over its checks have raised."""
+MOST_NAMED: Final = 65_536
+_named: dict[bytes, str] = {}
 
 
 class Alert(msgspec.Struct, gc=False, eq=False):
@@ -19,7 +22,8 @@ class Alert(msgspec.Struct, gc=False, eq=False):
 
     `ends_at` in the past means that it is over; ``None`` that it fires until somebody says
     otherwise. `id` is its row, 0 before there is one. `received` counts how often it was handed in,
-    and `timed_out` says that its end was ours to set, since the sender gave none.
+    and `timed_out` says that its end was ours to set, since the sender gave none. `ended` says that
+    its row knows that it is over; `met` remembers which silences it meets (`silences.index`).
     """
 
     id: int
@@ -39,6 +43,8 @@ class Alert(msgspec.Struct, gc=False, eq=False):
     severity: str = ""
     revision: str = ""
     summary: dict[str, str] = {}
+    ended: bool = False
+    met: Met | None = None
 
     def over(self, now: datetime) -> bool:
         """Whether it is resolved at `now`."""
@@ -51,12 +57,10 @@ def fingerprint(book: str, labels: Mapping[str, str]) -> str:
     return hashlib.blake2b(f"{book}\0{told}".encode(), digest_size=16).hexdigest()
 
 
-@functools.lru_cache(maxsize=65536)
-def _fnv(labels: tuple[tuple[str, str], ...]) -> str:
+def _fnv(told: bytes) -> str:
     number = 0xCBF29CE484222325
-    for name, value in labels:
-        for byte in (*name.encode(), 0xFF, *value.encode(), 0xFF):
-            number = ((number ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    for byte in told:
+        number = ((number ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
     return f"{number:016x}"
 
 
@@ -66,8 +70,19 @@ def prometheus_fingerprint(labels: Mapping[str, str]) -> str:
     FNV-1a over names and values in order, each followed by 0xFF (``model.LabelSet.Fingerprint`` of
     Prometheus' common library). Only what programs of theirs see is named so; 64 bits that anybody
     can collide with are no identity for what pages people.
+
+    Going through them byte by byte is slow here, so names are remembered: by a digest, since labels
+    are a sender's and may be long. What is remembered longest goes first.
     """
-    return _fnv(tuple(sorted(labels.items())))
+    told = b"".join(b"%b\xff%b\xff" % (n.encode(), v.encode()) for n, v in sorted(labels.items()))
+    key = hashlib.blake2b(told, digest_size=16).digest()
+    found = _named.get(key)
+    if found is None:
+        found = _fnv(told)
+        if len(_named) >= MOST_NAMED:
+            _named.pop(next(iter(_named), b""), None)
+        _named[key] = found
+    return found
 
 
 def label_text(labels: Mapping[str, str]) -> str:

@@ -18,6 +18,7 @@ from opsbook.book import Book
 from opsbook.book.matchers import Matchers, all_match
 from opsbook.book.sections.routing import Inhibition
 
+MOST_NAMED: Final = 20
 Why = Literal["inhibited", "inactive", "muted", "silenced", "behind"]
 
 
@@ -29,18 +30,62 @@ class Quiet:
     by: tuple[str, ...]
 
 
+class _Sources:
+    """What may keep others quiet that have the same labels, by fingerprint.
+
+    Which of them fire is found once for each moment: all that they keep quiet ask at the same one.
+    """
+
+    def __init__(self) -> None:
+        self.alerts: dict[str, tuple[Alert, bool]] = {}
+        self._at: tuple[datetime, list[str], list[str]] | None = None
+
+    def note(self, alert: Alert, *, target: bool) -> None:
+        """Remember one, and whether it is itself what is kept quiet."""
+        self.alerts[alert.fingerprint] = alert, target
+        self._at = None
+
+    def forget(self, alert: Alert) -> bool:
+        """Forget one if it is known."""
+        known = self.alerts.get(alert.fingerprint)
+        if known is None or known[0] is not alert:
+            return False
+        del self.alerts[alert.fingerprint]
+        self._at = None
+        return True
+
+    def firing(self, now: datetime, *, targets: bool) -> list[str]:
+        """Return some that fire at `now`; without `targets` none that is itself kept quiet."""
+        at = self._at
+        if at is None or at[0] != now:
+            some: list[str] = []
+            alone: list[str] = []
+            for one, target in list(self.alerts.values()):
+                if one.over(now):
+                    continue
+                if len(some) < MOST_NAMED:
+                    some.append(one.fingerprint)
+                if not target:
+                    alone.append(one.fingerprint)
+                if len(alone) == MOST_NAMED:
+                    break
+            at = self._at = now, some, alone
+        return at[1] if targets else at[2]
+
+
 @dataclass(eq=False, slots=True)
 class Inhibitor:
     """The alerts that keep others quiet, found by the labels that must be equal.
 
     Kept up to date as alerts come and go, since looking through fifty thousand for each of fifty
-    thousand would take an hour.
+    thousand would take an hour. Of those with the same such labels it names some: an alert that a
+    thousand others explain is as quiet as one that twenty do.
     """
 
     inhibitions: tuple[Inhibition, ...]
     sources: tuple[Matchers, ...] = ()
     targets: tuple[Matchers, ...] = ()
-    _found: list[dict[tuple[str, ...], dict[str, Alert]]] = field(default_factory=list)
+    _found: list[dict[tuple[str, ...], _Sources]] = field(default_factory=list)
 
     @classmethod
     def of(cls, book: Book, alerts: Iterable[Alert]) -> Inhibitor:
@@ -60,18 +105,16 @@ class Inhibitor:
         """Remember an alert that may keep others quiet, as it is now."""
         for n, sources in enumerate(self.sources):
             if all_match(sources, alert.labels):
-                same = self._found[n].setdefault(self._equal(n, alert.labels), {})
-                same[alert.fingerprint] = alert
+                same = self._found[n].setdefault(self._equal(n, alert.labels), _Sources())
+                same.note(alert, target=all_match(self.targets[n], alert.labels))
 
     def forget(self, alert: Alert) -> None:
         """Forget one that is over and has been told."""
         for n in range(len(self.sources)):
             key = self._equal(n, alert.labels)
             same = self._found[n].get(key)
-            if same is not None and same.get(alert.fingerprint) is alert:
-                del same[alert.fingerprint]
-                if not same:
-                    del self._found[n][key]
+            if same is not None and same.forget(alert) and not same.alerts:
+                del self._found[n][key]
 
     def by(self, labels: Mapping[str, str], now: datetime) -> list[str]:
         """Return the fingerprints of the alerts that keep one with these labels quiet.
@@ -83,11 +126,10 @@ class Inhibitor:
         for n, targets in enumerate(self.targets):
             if not all_match(targets, labels):
                 continue
-            both = all_match(self.sources[n], labels)
-            for source in self._found[n].get(self._equal(n, labels), {}).values():
-                if source.over(now) or (both and all_match(targets, source.labels)):
-                    continue
-                found.append(source.fingerprint)
+            same = self._found[n].get(self._equal(n, labels))
+            if same is not None:
+                both = all_match(self.sources[n], labels)
+                found += same.firing(now, targets=not both)
         return found
 
     def _equal(self, n: int, labels: Mapping[str, str]) -> tuple[str, ...]:
@@ -132,7 +174,7 @@ def muted(alert: Alert, node: Node, look: Look) -> Quiet | None:
 
 def silenced(alert: Alert, node: Node, look: Look) -> Quiet | None:
     """Quiet while a silence matches."""
-    by = silences.matching(look.silences, alert.labels, look.now)
+    by = silences.index_of(look.silences).of(alert, look.now)
     return Quiet("silenced", tuple(one.uuid for one in by)) if by else None
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from opsbook.alerts.intake.posted import Posted
-from opsbook.alerts.intake.severities import severity_of
+from opsbook.alerts.intake.severities import mapped, severity_of
 from opsbook.alerts.pipeline.model import Alert
 from opsbook.book import Book
 from opsbook.book.matchers import all_match
@@ -21,6 +21,7 @@ from opsbook.book.sections.alerts import Rule
 from opsbook.book.sections.intakes import Intake
 from opsbook.book.texts import Text
 
+REACH: Final = timedelta(days=3650)
 SUMMARIES: Final = ("summary", "message", "title", "description")
 NO_INTAKE: Final = Intake(id="intake", kind="alertmanager", title=Text({"": "intake"}))
 
@@ -40,17 +41,20 @@ def worked_in(
 ) -> Received:
     """Return what `posted`, handed in at `at`, does to the alert that is known under its `name`."""
     intake = book.intakes.get(source, NO_INTAKE)
-    ends_at, timed_out = _said(posted.endsAt), False
-    starts_at = _said(posted.startsAt) or ends_at or at
+    ends_at, timed_out = _said(posted.endsAt, at), False
+    starts_at = min(_said(posted.startsAt, at) or ends_at or at, at)
     if ends_at is None:
         ends_at, timed_out = at + intake.resolve_after, True
-    if posted.key and known is not None and ends_at <= at:
-        posted = _in_its_words(known, posted)
+    as_known = known if posted.key and ends_at <= at else None
+    if as_known is not None:
+        posted = _in_its_words(as_known, posted)
     if known is not None and not known.over(at) and ends_at > at:
         same = known.annotations == posted.annotations and known.link == posted.generatorURL
         if same:
             return _repeated(known, starts_at, ends_at, at, timed_out=timed_out)
     young = _made(book, intake, source, posted, name, at, starts_at, ends_at, timed_out=timed_out)
+    if as_known is not None:  # the words were translated when they came
+        young.labels, young.severity = as_known.labels, as_known.severity
     if known is None:
         return Received("nothing" if ends_at <= at else "begins", young)
     _merge(known, young, at)
@@ -68,9 +72,17 @@ def _in_its_words(known: Alert, end: Posted) -> Posted:
     return Posted(known.labels, annotations, end.startsAt, end.endsAt, link, end.key)
 
 
-def _said(at: datetime | None) -> datetime | None:
-    """A time, unless it is the year 1: how Go writes that there is none."""
-    return None if at is None or at.year == 1 else at
+def _said(time: datetime | None, at: datetime) -> datetime | None:
+    """A time, in UTC and within reach, unless it is the year 1: how Go writes that there is none.
+
+    Clocks are wrong and years are 9999. No alert begins later than it was handed in, or what is
+    counted from there would wait for a day to come; and no time is so far away that there is no
+    counting from it.
+    """
+    if time is None or time.year == 1:
+        return None
+    earliest, latest = at - REACH, at + REACH
+    return earliest if time < earliest else min(time, latest).astimezone(UTC)
 
 
 def _repeated(
@@ -126,17 +138,26 @@ def _made(
     if rule is not None:
         labels = {**rule.labels_of(book.id, None), **labels}
         labels |= {"rule": rule.id, "severity": rule.severity}
+    elif word := mapped(intake, labels):
+        labels["severity"] = word
+    if rule is not None and not _has_templates(rule.summary):
         summary = dict(rule.summary.by_language)
     else:
         summary = {"": summary_of(labels, posted.annotations)}
     return Alert(
         id=0, book=book.id, source=source, fingerprint=name, labels=labels,
-        annotations=dict(posted.annotations), link=posted.generatorURL, starts_at=starts_at,
+        annotations=dict(posted.annotations), link=posted.generatorURL.replace("\0", ""),
+        starts_at=starts_at,
         ends_at=ends_at, updated_at=at, timed_out=timed_out, received=1,
         rule=rule.id if rule is not None else "",
         severity=rule.severity if rule is not None else severity_of(book, intake, labels),
         revision=str(book.revision), summary=summary,
     )  # fmt: skip
+
+
+def _has_templates(text: Text) -> bool:
+    """Whether it waits for values that only the sender has filled in: as Prometheus's rules do."""
+    return any("{{" in one for one in text.by_language.values())
 
 
 def rule_of(book: Book, source: str, labels: Mapping[str, str]) -> Rule | None:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -49,6 +49,46 @@ def listeners(group: Group) -> Iterator[Listener]:
     if group.node.as_ == INCIDENT:
         yield Listener(INCIDENT)
     yield from group.node.listeners
+
+
+def about(group: Group, listener: Listener) -> dict[str, str]:
+    """Return where what a listener was told of a group belongs."""
+    return {
+        "book": group.node.book, "group_key": group.key, "receiver": group.node.receiver,
+        "listener": listener.id,
+    }  # fmt: skip
+
+
+def entries(memory: Memory, group: Group) -> Iterator[tuple[str, dict[str, str], Entry]]:
+    """Yield what each listener was told of a group: the entry's name, where it belongs, itself."""
+    for listener in listeners(group):
+        name = deduplicating.name(group.node.book, group.key, group.node.receiver, listener.id)
+        entry = memory.entries.get(name)
+        if entry is not None:
+            yield name, about(group, listener), entry
+
+
+def unsaid(flush: Flush, gone: Sequence[Alert]) -> list[Alert]:
+    """Return those that ended of which this flush has told no incident."""
+    told = any(one.listener.id == INCIDENT and one.told for one in flush.decisions)
+    return [one for one in gone if not told or one.fingerprint in flush.quiet]
+
+
+def forgotten(
+    memory: Memory, group: Group, alerts: Sequence[Alert]
+) -> dict[str, tuple[dict[str, str], Entry]]:
+    """Let an incident's entry forget alerts that ended without its being told.
+
+    It is never told again of what it was told (there is no ``repeat_interval``), so that an alert
+    which fires anew would be taken for one that it knows.
+    """
+    names = {one.fingerprint for one in alerts}
+    found = {}
+    for name, where, entry in entries(memory, group):
+        if where["listener"] == INCIDENT and not names.isdisjoint(entry.firing):
+            memory.entries[name] = deduplicating.without(entry, names)
+            found[name] = where, memory.entries[name]
+    return found
 
 
 def decided(memory: Memory, group: Group, look: Look) -> Flush:

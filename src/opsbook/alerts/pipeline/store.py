@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from opsbook.alerts.intake.store import put
 from opsbook.alerts.pipeline.deduplicating import Entry
 from opsbook.alerts.pipeline.model import RULES, Alert
 from opsbook.alerts.tables import alert, intake, notified
@@ -32,7 +33,8 @@ _NEW_ENTRY = sa.insert(audit_entry)
 
 def worked_in(tx: Transaction, until: int) -> list[dict[str, Any]]:
     """Return batches that have been worked in and are kept for their repetitions, in order."""
-    return tx.rows(sa.select(intake).where(intake.c.id <= until).order_by(intake.c.id))
+    mine = (intake.c.id <= until) & ~intake.c.held
+    return tx.rows(sa.select(intake).where(mine).order_by(intake.c.id))
 
 
 def came_in(tx: Transaction, after: int, limit: int) -> list[dict[str, Any]]:
@@ -47,7 +49,28 @@ def newest(tx: Transaction) -> int:
 
 def forget_until(tx: Transaction, position: int) -> int:
     """Delete batches that have been worked in and whose counters are written."""
-    return tx.execute(sa.delete(intake).where(intake.c.id <= position)).rowcount
+    done = (intake.c.id <= position) & ~intake.c.held
+    return tx.execute(sa.delete(intake).where(done)).rowcount
+
+
+def hold(tx: Transaction, batch: int) -> None:
+    """Keep a batch until its book is active."""
+    tx.execute(sa.update(intake).where(intake.c.id == batch).values(held=True))
+
+
+def hand_in_held(tx: Transaction, books: Collection[str]) -> int:
+    """Hand in anew what was held for these books, in its order; return how many batches."""
+    mine = intake.c.held & intake.c.book.in_(books)
+    rows = tx.rows(sa.select(intake).where(mine).order_by(intake.c.id))
+    if rows:
+        put(tx, [{name: row[name] for name in ("book", "source", "at", "body")} for row in rows])
+        tx.execute(sa.delete(intake).where(intake.c.id.in_([row["id"] for row in rows])))
+    return len(rows)
+
+
+def forget_held(tx: Transaction, before: datetime) -> int:
+    """Delete what was held for a book that never came back."""
+    return tx.execute(sa.delete(intake).where(intake.c.held, intake.c.at < before)).rowcount
 
 
 def firing(tx: Transaction) -> list[dict[str, Any]]:
@@ -75,6 +98,11 @@ def begin(tx: Transaction, now: datetime, begun: Sequence[Alert]) -> None:
     tx.many(_NEW_ALERT, [_values(one) for one in begun])
     _record(tx, now, "alert.fired", begun)
     tx.touch("alerts")
+
+
+def rename(tx: Transaction, alert_id: int, fingerprint: str) -> None:
+    """Give an alert that is over another name, since its own is somebody else's now."""
+    tx.execute(sa.update(alert).where(alert.c.id == alert_id).values(fingerprint=fingerprint))
 
 
 def change(tx: Transaction, changed: Iterable[Alert]) -> None:
@@ -199,6 +227,7 @@ def of_row(one: Mapping[str, Any]) -> Alert:
         updated_at=one["seen_at"], timed_out=one["timed_out"] and not over,
         received=one["received"], rule=one["rule"], check=one["check_id"],
         severity=one["severity"], revision=one["revision"], summary=dict(one["summary"]),
+        ended=over,
     )  # fmt: skip
 
 

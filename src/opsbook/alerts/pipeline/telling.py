@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from opsbook import people
 from opsbook.alerts.pipeline.grouping import Group
-from opsbook.alerts.pipeline.model import Alert, common, prometheus_fingerprint
+from opsbook.alerts.pipeline.model import RULES, Alert, common, prometheus_fingerprint
 from opsbook.alerts.pipeline.routing import INCIDENT, Listener
 from opsbook.base import events
 from opsbook.base.database import Transaction
@@ -75,26 +75,34 @@ def _incident(tx: Transaction, now: datetime, book: Book, news: News) -> None:
     )  # fmt: skip
 
 
-def over_without_book(tx: Transaction, now: datetime, alert: Alert) -> None:
-    """Tell incidents that an alert is over whose book does nothing any more.
+def over_untold(tx: Transaction, now: datetime, book: str, alerts: Sequence[Alert]) -> None:
+    """Tell incidents that alerts are over of which no group of theirs told.
 
-    There are no routes to tell it by; but an incident that nothing would ever end is worse than one
-    that is told so past its group.
+    They were kept quiet when they ended, or their route opens no incident any more, or their book
+    does nothing. An incident that nothing would ever end is worse than one that is told so past its
+    group.
     """
+    first = alerts[0]
     events.publish(
-        tx, now, GROUP_RESOLVED, f"alert:{alert.id}",
+        tx, now, GROUP_RESOLVED, f"alert:{first.id}",
         {
-            "book": alert.book, "revision": alert.revision, "group": "", "group_key": "",
-            "receiver": "", "alert": alert.id, "rule": alert.rule, "severity": alert.severity,
-            "at": alert.starts_at.isoformat(), "firing": [], "resolved": [alert.id],
+            "book": book, "revision": first.revision, "group": "", "group_key": "",
+            "receiver": "", "alert": first.id, "rule": first.rule, "severity": first.severity,
+            "at": first.starts_at.isoformat(), "firing": [],
+            "resolved": [one.id for one in alerts],
         },
     )  # fmt: skip
 
 
 def worst_of(book: Book, alerts: Sequence[Alert]) -> Alert:
     """Return the alert of the worst severity; of several, the one that began first."""
+    return worst_first(book, alerts)[0]
+
+
+def worst_first(book: Book, alerts: Sequence[Alert]) -> list[Alert]:
+    """Return alerts in the order somebody should read them."""
     weight = {severity: place for place, severity in enumerate(book.severities)}
-    return min(alerts, key=lambda one: (weight.get(one.severity, 99), one.starts_at, one.id))
+    return sorted(alerts, key=lambda one: (weight.get(one.severity, 99), one.starts_at, one.id))
 
 
 def _key(listener: Listener, news: News, now: datetime) -> str:
@@ -138,7 +146,10 @@ def words(book: Book, news: News) -> tuple[dict[str, str], dict[str, str]]:
             state = worst.severity if news.firing else "Resolved"
             rest = f" and {more} more" if more else ""
         title[language] = f"{state} {what}{rest}"
-        lines = [_line(one, language) for one in alerts[:LISTED]]
+        lines = [_line(one, language) for one in worst_first(book, alerts)[:LISTED]]
+        if more >= LISTED:
+            left = len(alerts) - LISTED
+            lines.append({"ko": f"외 {left}건", "en": f"and {left} more"}[language])
         if news.firing and news.resolved:
             over = {"ko": f"해소 {len(news.resolved)}건", "en": f"{len(news.resolved)} resolved"}
             lines.append(over[language])
@@ -147,11 +158,13 @@ def words(book: Book, news: News) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _line(one: Alert, language: str) -> str:
+    """Return one alert in a line: how bad, what, where, and what is said of it."""
     where = ", ".join(
         one.labels[name] for name in ("service", "instance", "namespace") if name in one.labels
     )
-    parts = [_spoken(one.summary, language), where, one.annotations.get("description", "")]
-    return " · ".join(part for part in parts if part)
+    what = f"{one.severity} {_spoken(one.summary, language)}".strip()
+    said = " ".join(one.annotations.get("description", "").split())
+    return " · ".join(part for part in (what, where, said) if part)
 
 
 def _spoken(summary: dict[str, str], language: str) -> str:
@@ -165,7 +178,7 @@ def _webhook(
     tx: Transaction, now: datetime, book: Book, listener: Listener, news: News, url: str
 ) -> None:
     webhooks.queue(
-        tx, now, book=book.id, hook=listener.id, event="alerts",
+        tx, now, book=book.id, hook=listener.id, event=webhooks.ALERTS, instead=True,
         key=_key(listener, news, now), thread=f"group:{news.name[:32]}",
         body=json.dumps(payload(news, url), ensure_ascii=False, separators=(",", ":")),
     )  # fmt: skip
@@ -178,7 +191,7 @@ def payload(news: News, url: str) -> dict[str, Any]:
     return {
         "receiver": group.node.receiver,
         "status": "firing" if news.firing else "resolved",
-        "alerts": [_alert(one, firing=not one.over(news.at)) for one in alerts],
+        "alerts": [_alert(one, url, firing=not one.over(news.at)) for one in alerts],
         "groupLabels": group.labels,
         "commonLabels": common(one.labels for one in alerts),
         "commonAnnotations": common(one.annotations for one in alerts),
@@ -189,16 +202,23 @@ def payload(news: News, url: str) -> dict[str, Any]:
     }
 
 
-def _alert(one: Alert, *, firing: bool) -> dict[str, Any]:
+def _alert(one: Alert, url: str, *, firing: bool) -> dict[str, Any]:
     return {
         "status": "firing" if firing else "resolved",
         "labels": one.labels,
         "annotations": one.annotations,
         "startsAt": moment(one.starts_at),
         "endsAt": NEVER if firing or one.ends_at is None else moment(one.ends_at),
-        "generatorURL": one.link,
+        "generatorURL": page_of(one, url),
         "fingerprint": prometheus_fingerprint(one.labels),
     }
+
+
+def page_of(one: Alert, url: str) -> str:
+    """Return where an alert comes from: as its sender says, or its page here if it is ours."""
+    if one.link or one.source != RULES or not one.id:
+        return one.link
+    return f"{url.rstrip('/')}/alerts/{one.id}"
 
 
 def moment(at: datetime) -> str:

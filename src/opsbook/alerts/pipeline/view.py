@@ -45,8 +45,8 @@ def standings(memory: Memory, book: str, now: datetime) -> Iterator[Standing]:
 def standing(memory: Memory, alert: Alert, now: datetime) -> Standing:
     """Return how one alert stands."""
     inhibited = tuple(memory.inhibitors[alert.book].by(alert.labels, now))
-    known = memory.silences.get(alert.book, ())
-    silenced = tuple(one.uuid for one in silences.matching(known, alert.labels, now))
+    known = silences.index_of(memory.silences.get(alert.book, ()))
+    silenced = tuple(one.uuid for one in known.of(alert, now))
     return Standing(
         alert,
         "suppressed" if inhibited or silenced else "active",

@@ -5,6 +5,7 @@ changing and expiring one, by Alertmanager's rules. Does not belong here: quiet 
 always the same, which are the book's (``mute`` of a route), and inhibitions.
 """
 
+from opsbook.alerts.silences.index import Index, index_of
 from opsbook.alerts.silences.model import (
     InvalidSilence,
     Silence,
@@ -17,6 +18,7 @@ from opsbook.alerts.silences.setting import expire, put
 from opsbook.alerts.silences.store import current, get, list_of, version
 
 __all__ = [
+    "Index",
     "InvalidSilence",
     "Silence",
     "State",
@@ -24,6 +26,7 @@ __all__ = [
     "current",
     "expire",
     "get",
+    "index_of",
     "list_of",
     "matching",
     "of_row",

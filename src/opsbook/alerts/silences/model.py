@@ -6,13 +6,18 @@ import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+import re2
+
 from opsbook.base.errors import Invalid
-from opsbook.book.matchers import Matcher, Matchers, all_match
+from opsbook.book.matchers import MOST_MATCHERS, Matcher, Matchers, all_match
 from opsbook.calendar import Schedule, Window
 
+LONGEST_PATTERN: Final = 1_000
+MOST_STEPS: Final = 2_000
+"""Of RE2's program for a pattern: what a character of a value costs at worst."""
 State = Literal["pending", "active", "expired"]
 
 
@@ -120,6 +125,7 @@ def faults(wanted: Wanted, now: datetime) -> list[str]:
         found.append("it has no matcher: it would keep everything quiet")
     elif all(one.takes_empty for one in wanted.matchers):
         found.append("every matcher takes an alert without its label: it would keep all quiet")
+    found += _matcher_faults(wanted.matchers)
     if wanted.ends_at <= wanted.starts_at:
         found.append("it ends before it begins")
     elif wanted.ends_at <= now:
@@ -130,6 +136,25 @@ def faults(wanted: Wanted, now: datetime) -> list[str]:
         found.append("it does not say who sets it")
     if wanted.schedule:
         found += _schedule_faults(wanted)
+    return found
+
+
+def _matcher_faults(matchers: Matchers) -> list[str]:
+    """Return what would make looking for it take long: alerts are looked at by thousands."""
+    found = []
+    if len(matchers) > MOST_MATCHERS:
+        found.append(f"more than {MOST_MATCHERS} matchers are not taken")
+    for one in matchers:
+        if one.is_regex and len(one.value) > LONGEST_PATTERN:
+            found.append(
+                f"the pattern of {one.name[:80]!r} is longer than {LONGEST_PATTERN:,} characters: "
+                "set several silences, or match a label that these alerts share"
+            )
+        elif one.is_regex and re2.compile(one.value).programsize > MOST_STEPS:
+            found.append(
+                f"the pattern of {one.name[:80]!r} is too much work to look for: write it without "
+                "repetitions such as {100}"
+            )
     return found
 
 

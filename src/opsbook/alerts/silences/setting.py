@@ -18,6 +18,8 @@ from opsbook.base.errors import NotFound
 
 TOPIC = "silences"
 LONGEST_COMMENT = 2_000
+MOST = 1_000
+"""Silences of a book that are not over: each is looked at for every alert, sooner or later."""
 
 
 def put(tx: Transaction, now: datetime, book: str, wanted: Wanted, actor: str) -> Silence:
@@ -42,8 +44,9 @@ def put(tx: Transaction, now: datetime, book: str, wanted: Wanted, actor: str) -
         return _change(tx, now, before, wanted, actor)
     if wanted.starts_at < now:
         wanted = replace(wanted, starts_at=now)
-    _refuse(faults(wanted, now))
-    if before is not None and before.ends_at > now:
+    replaced = before is not None and before.ends_at > now
+    _refuse(faults(wanted, now) + _full(store.count(tx, book, now) - replaced))
+    if before is not None and replaced:
         expire(tx, now, book, before.uuid, actor)
     return _begin(tx, now, book, replace(wanted, uuid=""), actor)
 
@@ -116,6 +119,15 @@ def _named(tx: Transaction, book: str, uuid: str) -> Silence:
             remedy="It may have been over for long; the list of silences has those there are.",
         )
     return found
+
+
+def _full(count: int) -> list[str]:
+    if count < MOST:
+        return []
+    return [
+        f"the book has {count:,} silences that are not over, and takes no more than {MOST:,}: end "
+        "some, or set one whose pattern takes the alerts of many"
+    ]
 
 
 def _refuse(found: list[str]) -> None:

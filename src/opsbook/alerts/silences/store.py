@@ -26,6 +26,12 @@ def current(tx: Transaction, now: datetime) -> list[Silence]:
     return [of_row(row) for row in tx.rows(query)]
 
 
+def count(tx: Transaction, book: str, now: datetime) -> int:
+    """Return how many silences of a book are not over."""
+    mine = (silence.c.book == book) & (silence.c.ends_at > now)
+    return int(tx.scalar(sa.select(sa.func.count()).where(mine)) or 0)
+
+
 def version(tx: Transaction) -> tuple[Any, ...]:
     """Return what changes whenever a silence is set, changed or expired."""
     return tuple(tx.execute(_VERSION).one())

@@ -20,12 +20,50 @@ _TOKEN: Final = re.compile(
     r"""|`[^`]*`|(?P<open>["'`])|(?P<dollar>\$)|(?P<space>\s+)|(?P<other>[^\s"'`$=!#]+|[=!])"""
 )
 EXACT: Final = frozenset({"=", "!="})
+CLOSES: Final[Mapping[str, str]] = {")": "(", "]": "[", "}": "{"}
+OPENS: Final[Mapping[str, str]] = {opened: closed for closed, opened in CLOSES.items()}
 PATTERN: Final = frozenset({"=~", "!~"})
 
 
 def uses(text: str) -> Uses:
     """The variables of an expression. Raises ValueError where one stands where none may."""
-    return Uses(frozenset(_read(text, {})[1]))
+    found = frozenset(_read(text, {})[1])
+    complete(text)
+    return Uses(found)
+
+
+def complete(text: str) -> None:
+    """Raise ValueError for an expression that says nothing, or whose brackets do not pair.
+
+    That much is seen without knowing PromQL: the commonest slips of whoever pastes an expression.
+    Whether the rest of it means something, only a Prometheus says (`promtool check rules`).
+    """
+    waiting: list[str] = []
+    says = False
+    for token in _TOKEN.finditer(text):
+        if token.lastgroup == "open":
+            raise ValueError("a text in it has no end; close its quote")
+        says = says or token.lastgroup not in {"comment", "space"}
+        for letter in token[0] if token.lastgroup == "other" else "":
+            if letter in OPENS:
+                waiting.append(letter)
+            elif letter in CLOSES:
+                _close(waiting, letter)
+    if waiting:
+        opened = waiting[-1]
+        raise ValueError(f"{opened!r} in it is not closed; close it with {OPENS[opened]!r}")
+    if not says:
+        raise ValueError("it is empty; write what is looked at, such as up == 0")
+
+
+def _close(waiting: list[str], letter: str) -> None:
+    opened = CLOSES[letter]
+    if not waiting:
+        raise ValueError(f"{letter!r} in it closes nothing; open it with {opened!r}, or remove it")
+    if (last := waiting.pop()) != opened:
+        raise ValueError(
+            f"{letter!r} in it comes before {OPENS[last]!r}; close first what was opened last"
+        )
 
 
 def filled(text: str, variables: Mapping[str, str]) -> str:

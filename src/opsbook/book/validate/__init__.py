@@ -21,6 +21,7 @@ from opsbook.book.validate import (
     drills,
     intakes,
     people,
+    promql,
     routing,
     runbooks,
     starting,
@@ -38,13 +39,13 @@ def references(whole: Whole) -> list[Problem]:
 
 
 def _named(whole: Whole) -> Iterator[Problem]:
-    """Whatever is named is there.
+    """Whatever is named is there, also by an element that has another mistake.
 
     Looking for what was meant costs with the number of names, so it is done for the first of them:
     who has written more wrong ones has renamed something, and knows.
     """
     guesses = MOST_GUESSES
-    for found in whole.marked:
+    for found in (*whole.marked, *whole.left_out_names):
         mark = found.mark
         if not isinstance(mark, Refers) or whole.known.has(found.value, *mark.sections):
             continue
@@ -75,6 +76,7 @@ RULES: tuple[Callable[[Whole], Iterator[Problem]], ...] = (
     webhooks.webhooks,
     alerts.checks,
     alerts.rules,
+    promql.expressions,
     routing.routes,
     routing.inhibitions,
     routing.listeners,

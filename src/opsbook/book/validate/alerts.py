@@ -11,7 +11,7 @@ from opsbook.book.positions import Path
 from opsbook.book.problems import Problem
 from opsbook.book.sections.alerts import LABEL_NAME, OWN_LABELS, Rule
 from opsbook.book.sections.checks import Check, Flapping
-from opsbook.book.validate.bands import fits, misfit
+from opsbook.book.validate.bands import fits, misfit, order
 from opsbook.book.validate.calendar import ring
 from opsbook.book.validate.measures import measures
 from opsbook.book.validate.starting import filled
@@ -37,6 +37,7 @@ def checks(whole: Whole) -> Iterator[Problem]:
             band = getattr(check.bands, name)
             if band is not None and not fits(check, band):
                 yield whole.problem((*path, "bands", name), *misfit(check, band))
+        yield from order(whole, path, check)
         yield from _statistic(whole, path, check)
         yield from _flapping(whole, path, check.flapping)
         if id not in told_of and (way := ring(id, depends)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from opsbook.base.quantities import Band
@@ -20,6 +21,49 @@ def misfit(check: Check, band: Band) -> tuple[str, str]:
     """What is wrong with a band that does not fit, and what to do."""
     unit = check.value_unit or "plain numbers"
     return f"{str(band)!r} cannot be compared with a value in {unit}", "use the value's own unit"
+
+
+def order(whole: Whole, path: Path, check: Check) -> Iterator[Problem]:
+    """No band of a check lies wholly in one that outweighs it, as inverted limits do.
+
+    `Bands.state` asks critical first, then warning: what lies in a worse band is that, and a check
+    with a warning beyond its critical limit would be critical at once, at the limit meant to warn.
+    """
+    bands = check.bands
+    unit = check.value_unit or next(
+        (one.limit.unit for one in (bands.critical, bands.warning, bands.normal) if one), ""
+    )
+    for name, worse in (("warning", "critical"), ("normal", "critical"), ("normal", "warning")):
+        inner, outer = getattr(bands, name), getattr(bands, worse)
+        if inner is None or outer is None or not _within(inner, outer, unit):
+            continue
+        told = f"{str(inner)!r} never counts: {worse}, {str(outer)!r}, takes all of it"
+        remedy = f"swap the two, or let {worse}: begin beyond it"
+        yield whole.problem((*path, "bands", name), told, remedy)
+        return
+
+
+def _within(inner: Band, outer: Band, unit: str) -> bool:
+    """Whether every value in one band is in the other."""
+    if "!=" in {inner.op, outer.op} or not (inner.fits(unit) and outer.fits(unit)):
+        return inner == outer
+    (low, low_open), (high, high_open) = _ends(inner, unit)
+    (least, least_open), (most, most_open) = _ends(outer, unit)
+    above = low > least or (low == least and (low_open or not least_open))
+    below = high < most or (high == most and (high_open or not most_open))
+    return above and below
+
+
+def _ends(band: Band, unit: str) -> tuple[tuple[float, bool], tuple[float, bool]]:
+    """The ends of a band, and of each whether it is itself outside of it."""
+    limit = band.limit.in_unit(unit)
+    if band.upto is not None:
+        return (limit, False), (band.upto.in_unit(unit), False)
+    if band.op == "==":
+        return (limit, False), (limit, False)
+    if band.op in {">", ">="}:
+        return (limit, band.op == ">"), (math.inf, True)
+    return (-math.inf, True), (limit, band.op == "<")
 
 
 Followed = tuple[Path, str | None, Band | None]

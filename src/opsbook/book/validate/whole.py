@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
 
 from opsbook.book import walk
 from opsbook.book.drill import Drill
+from opsbook.book.fields import ID_PATTERN
 from opsbook.book.model import Sections
 from opsbook.book.positions import Mark, Path, Positions, dotted
 from opsbook.book.problems import Problem, suggestion
@@ -44,6 +49,10 @@ class Whole:
     drills: Mapping[str, Drill]
     known: Known
     positions: Positions
+    left_out: Mapping[str, Any] = field(default_factory=dict)
+    """What could not be read, as it is written: elements by section and id, or whole sections."""
+    unread: Sequence[walk.Found] = ()
+    """What names something in fields of a check's kind that could not be read."""
 
     @functools.cached_property
     def marked(self) -> list[walk.Found]:
@@ -55,6 +64,21 @@ class Whole:
         for id, check in self.sections.checks.items():
             found += walk.marked(check.spec, ("checks", id))
         return found
+
+    @functools.cached_property
+    def left_out_names(self) -> list[walk.Found]:
+        """What names something in elements that have another mistake.
+
+        Whoever mends that one is not to find the next in the same line. A text that could be no
+        name at all is reported as that.
+        """
+        found = [*walk.named(Sections, self.left_out), *self.unread]
+        checks = self.left_out.get("checks")
+        for id, check in checks.items() if isinstance(checks, Mapping) else ():
+            spec = check.get("spec") if isinstance(check, Mapping) else None
+            if isinstance(spec, BaseModel):
+                found += walk.marked(spec, ("checks", id))
+        return [one for one in found if re.match(ID_PATTERN, str(one.value))]
 
     def problem(self, path: Path, message: str, remedy: str = "") -> Problem:
         mark = self.positions.value(path) or Mark("book.yaml", 1, 1)

@@ -19,7 +19,8 @@ def command(
 ) -> int:
     """List alerts that fire or are about to, newest first.
 
-    Exits with 1 if any of them fires and is not silenced.
+    Exits with 1 if any of them fires and somebody is to be told of it: one that is silenced,
+    inhibited, muted, behind a failed check or outside of the hours of its route does not count.
     """
     state = None if everything else "active"
     answer = server.find(data).get("/alerts", state=state, book=book, limit=limit, before=before)
@@ -31,11 +32,11 @@ def command(
     else:
         heads = ["", "ID", "SEVERITY", "STATE", "SINCE", "WHAT", "LABELS"]
         output.table(heads, [_row(one) for one in alerts], right=[1])
-    return int(any(one["state"] == "firing" and not one["silenced_by"] for one in alerts))
+    return int(any(one["state"] == "firing" and not one["quiet"] for one in alerts))
 
 
 def _row(one: dict[str, Any]) -> list[str]:
-    state = "silenced" if one["state"] == "firing" and one["silenced_by"] else one["state"]
+    state = one["quiet"] or one["state"]
     said = {"alertname", "severity", "book", "rule", "check"}
     labels = [f"{name}={value}" for name, value in one["labels"].items() if name not in said]
     return [

@@ -95,5 +95,8 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_page_attempt_page", "page_attempt", ["page_id", "number"], unique=False)
+    op.add_column(
+        "alert_intake", sa.Column("held", sa.Boolean(), server_default=sa.false(), nullable=False)
+    )
     op.add_column("incident", sa.Column("acknowledged_until", sa.BigInteger(), nullable=True))
     # ### end Alembic commands ###

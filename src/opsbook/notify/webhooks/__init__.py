@@ -9,10 +9,11 @@ telling people (the pages and channels beside this).
 """
 
 from opsbook.notify.webhooks.loop import Deliveries, record
-from opsbook.notify.webhooks.model import TEST, envelope, hook_secrets, identity, signature
+from opsbook.notify.webhooks.model import ALERTS, TEST, envelope, hook_secrets, identity, signature
 from opsbook.notify.webhooks.store import prune, queue
 
 __all__ = [
+    "ALERTS",
     "TEST",
     "Deliveries",
     "envelope",

@@ -217,6 +217,10 @@ def settled(
     told = f"It answered {sending.said(status)}." if status is not None else str(outcome)
     unsure = status >= 500 if status is not None else getattr(outcome, "unsure", False)
     due = model.next_try(row["created_at"], row["attempts"], now)
+    if row["event"] == model.ALERTS and store.newer(tx, row):
+        if store.settle(tx, row, status=status, state=store.REPLACED, next_at=None, error=told):
+            tx.touch(TOPIC)
+        return
     values = {"state": "failed" if due is None else "retry", "next_at": due, "error": told}
     repeated = row["repeated"] or unsure
     if not store.settle(tx, row, status=status, repeated=repeated, **values):

@@ -16,6 +16,8 @@ from opsbook.base.errors import OpsbookError
 from opsbook.book.sections.webhooks import SECRET_FORM, Webhook
 
 TEST: Final = "webhook.test"
+ALERTS: Final = "alerts"
+"""A group of alerts as it stands: the newest takes the place of those that still wait."""
 PAUSES: Final = tuple(timedelta(seconds=one) for one in (5, 30, 120, 600, 1800, 3600))
 GIVE_UP: Final = timedelta(hours=24)
 KEPT: Final = timedelta(days=30)

@@ -16,6 +16,8 @@ from opsbook.notify.webhooks.model import KEPT
 
 Row = dict[str, Any]
 WAITING = ("queued", "retry")
+REPLACED = "replaced"
+"""Not sent, because a later one of the same thread tells how it stands."""
 TOPIC = "webhooks"
 
 
@@ -46,6 +48,16 @@ def _next_of_lane() -> sa.Select[Any]:
 
 # What every message goes through is built once: building costs more than running.
 _NEXT: Final = _next_of_lane()
+_REPLACE: Final = (
+    sa.update(delivery)
+    .where(
+        delivery.c.book == sa.bindparam("b_book"),
+        delivery.c.hook == sa.bindparam("b_hook"),
+        delivery.c.thread == sa.bindparam("b_thread"),
+        delivery.c.state.in_(WAITING),
+    )
+    .values(state=REPLACED, next_at=None)
+)
 _LANE: Final = tuple(delivery.c[name] for name in Lane._fields)
 _WAITS: Final = delivery.c.state.in_(WAITING)
 _FOREIGN: Final = (delivery.c.state == "sending") & delivery.c.id.not_in(
@@ -68,9 +80,15 @@ _NEXT_DUE: Final = sa.select(sa.type_coerce(sa.func.min(delivery.c.next_at), Ins
 
 def queue(
     tx: Transaction, now: datetime, *, book: str, hook: str, event: str, key: str,
-    thread: str | None, body: str,
+    thread: str | None, body: str, instead: bool = False,
 ) -> int | None:  # fmt: skip
-    """Keep a delivery to be sent; return its number, or ``None`` when its key is there already."""
+    """Keep a delivery to be sent; return its number, or ``None`` when its key is there already.
+
+    One that tells how something stands now comes `instead` of what waits of the same thread: sent
+    later, that would say again what is not true any more.
+    """
+    if instead and thread is not None:
+        tx.execute(_REPLACE, {"b_book": book, "b_hook": hook, "b_thread": thread})
     postgres = tx.connection.dialect.name == "postgresql"
     insert: Any = postgresql.insert if postgres else sqlite.insert
     values = {
@@ -152,6 +170,13 @@ def settle(tx: Transaction, row: Row, **values: Any) -> bool:
     return tx.claim(sa.update(delivery).where(mine).values(**values))
 
 
+def newer(tx: Transaction, row: Row) -> bool:
+    """Whether a later delivery of the same thread is there, for the same hook."""
+    later = (delivery.c.id > row["id"]) & (delivery.c.thread == row["thread"])
+    query = sa.select(delivery.c.id).where(*_of(Lane(row["book"], row["hook"])), later)
+    return tx.scalar(query.limit(1)) is not None
+
+
 def abandon(tx: Transaction, lane: Lane, until: datetime, why: str) -> list[Row]:
     """End what waits since ``until`` or longer for a hook that is gone; return what that was."""
     waits = sa.select(delivery).where(*_of(lane), delivery.c.state.in_(WAITING))
@@ -221,7 +246,7 @@ def waiting_for(tx: Transaction, book: str) -> dict[str, int]:
 
 def prune(tx: Transaction, now: datetime) -> int:
     """Forget deliveries that ended a month ago; the audit keeps those that were given up."""
-    ended = delivery.c.state.in_(("sent", "failed"))
+    ended = delivery.c.state.in_(("sent", "failed", REPLACED))
     old = sa.delete(delivery).where(ended, delivery.c.created_at < now - KEPT)
     return tx.execute(old).rowcount
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from opsbook.alerts.pipeline import routing
 from opsbook.alerts.pipeline.routing import Node
 from opsbook.base.quantities import format_duration
-from opsbook.book.matchers import Matchers
+from opsbook.book.matchers import Matchers, alternatives
 from opsbook.book.sections.routing import Receiver, Route
 from opsbook.revisions.plan.elements import Told
 from opsbook.revisions.plan.keys import keys
@@ -34,6 +34,7 @@ def changes(pair: Pair) -> Iterator[Change]:
                "once."),
             kind="added", keys=["*"], soon=True,
         )  # fmt: skip
+        yield from _lost(pair, routing.root(pair.new), ("routing",))
     elif old is not None and new is None:
         yield pair.tell(
             "book", "routing",
@@ -109,6 +110,8 @@ def _names(listeners: tuple[str, ...]) -> str:
     return ", ".join(listeners) or NOBODY
 
 
+OPENS = N_("Alerts with %(match)s open an incident and page.")
+ONLY_TELLS = N_("Alerts with %(match)s open no incident any more: they only tell.")
 Difference = tuple[str, str, str]
 
 
@@ -145,21 +148,34 @@ def _rearranged(
     whole = [dotted((*path, "routes"))]
     for n in set(range(len(now.route.routes))) - {after for _, after in kept}:
         node = now.inner(n).node
-        yield pair.tell(
-            "book", "routing",
-            N_("Alerts with %(match)s have a route of their own: they are told to %(to)s."),
-            {"match": told(node.conditions), "to": _listeners(node)},
-            keys=whole, at=(*path, "routes", n), soon=True,
+        at = (*path, "routes", n)
+        template = (
+            N_("Alerts with %(match)s have a route of their own: they open an incident (told: "
+               "%(to)s).")
+            if node.as_ == "incident"
+            else N_("Alerts with %(match)s have a route of their own: they are told to %(to)s.")
         )  # fmt: skip
+        yield pair.tell(
+            "book", "routing", template,
+            {"match": told(node.conditions), "to": _listeners(node)},
+            keys=whole, at=at, soon=True,
+        )  # fmt: skip
+        yield from _incidents(pair, routing.root(pair.new), node, whole, at)
     for n in set(range(len(was.route.routes))) - {before for before, _ in kept}:
         node = was.inner(n).node
+        template = (
+            N_("Alerts with %(match)s have no route of their own any more; they opened an "
+               "incident (told: %(to)s).")
+            if node.as_ == "incident"
+            else N_("Alerts with %(match)s have no route of their own any more; they were told to "
+                    "%(to)s.")
+        )  # fmt: skip
         yield pair.tell(
-            "book", "routing",
-            N_("Alerts with %(match)s have no route of their own any more; they were told to "
-               "%(to)s."),
+            "book", "routing", template,
             {"match": told(node.conditions), "to": _listeners(node)},
             keys=whole, at=(*path, "routes"), soon=True,
         )  # fmt: skip
+        yield from _incidents(pair, routing.root(pair.old), node, whole, (*path, "routes"))
     if [before for before, _ in kept] != sorted(before for before, _ in kept):
         yield pair.tell(
             "book", "routing",
@@ -175,6 +191,51 @@ def _rearranged(
         for change in keys(pair, "book", "routing", here, there):
             if not any(spoken.key("book", "routing", key) for key in change.keys):
                 yield change
+
+
+def _lost(pair: Pair, node: Node, path: Path) -> Iterator[Change]:
+    """Where routes come into a book that had none, alerts that are no incident any more."""
+    if node.as_ == "notify":
+        yield pair.tell(
+            "book", "routing", ONLY_TELLS, {"match": told(node.conditions)},
+            keys=["*"], at=path, soon=True,
+        )  # fmt: skip
+        return
+    for n, inner in enumerate(node.nodes):
+        yield from _lost(pair, inner, (*path, "routes", n))
+
+
+def _incidents(
+    pair: Pair, around: Node, node: Node, whole: list[str], at: Path
+) -> Iterator[Change]:
+    """Whether alerts of a route that came or went open an incident now and did not, or did.
+
+    Asked of both trees by an alert that the route plainly wants, since what took such alerts before
+    may be any route, and not only the one around. `around` is the tree that the route stands in.
+    """
+    labels = _wanted(around, node)
+    was, now = (
+        any(one.as_ == "incident" for one in routing.root(book).taken_by(labels))
+        for book in (pair.old, pair.new)
+    )
+    if was != now:
+        yield pair.tell(
+            "book", "routing", OPENS if now else ONLY_TELLS, {"match": told(node.conditions)},
+            keys=whole, at=at, soon=True,
+        )  # fmt: skip
+
+
+def _wanted(around: Node, node: Node) -> dict[str, str]:
+    """Labels that a route and those around it name themselves, the first of several values."""
+    found: dict[str, str] = {}
+    for n in (*node.path, None):
+        for one in around.conditions:
+            if one.is_equal and one.name not in found:
+                listed = alternatives(one.value) or () if one.is_regex else (one.value,)
+                if listed:
+                    found[one.name] = listed[0]
+        around = around.nodes[n] if n is not None else around
+    return found
 
 
 def _placed(route: Route, at: Path) -> Mapping[Path, Leaf]:
@@ -209,11 +270,7 @@ def _differences(was: Node, now: Node) -> Iterator[_Different]:
         template = N_("Alerts with %(match)s are told to %(after)s instead of %(before)s.")
         yield _Different("to", template, _listeners(was), _listeners(now), ("receiver",))
     if was.as_ != now.as_:
-        template = (
-            N_("Alerts with %(match)s open no incident any more: they only tell.")
-            if now.as_ == "notify"
-            else N_("Alerts with %(match)s open an incident and page.")
-        )
+        template = ONLY_TELLS if now.as_ == "notify" else OPENS
         yield _Different("as", template, was.as_, now.as_)
     if was.goes_on != now.goes_on:
         template = (

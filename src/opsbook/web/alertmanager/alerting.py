@@ -31,8 +31,9 @@ async def post(asked: Asked) -> Answer:
         source = door.intake.id
         await doors.accepting.take_encoded(now, door.book.id, source, body.strip(), len(good))
     if bad:
-        doors.accepting.refuse(now, door.book.id, door.intake.id, len(bad), bad[0])
-        raise InvalidAlert("; ".join(bad[:MOST_NAMED]))
+        told = "; ".join(bad[:MOST_NAMED])
+        doors.accepting.refuse(now, door.book.id, door.intake.id, len(bad), told)
+        raise InvalidAlert(told)
     return Answer(200)
 
 
@@ -41,7 +42,7 @@ async def get(asked: Asked) -> Answer:
     wanted = _wanted(asked)
     memory, now = await asked.memory(), asked.now()
     found = [one for one in view.standings(memory, asked.door.book.id, now) if wanted(one)]
-    shown = [forms.alert_form(one, now) for one in found]
+    shown = [forms.alert_form(one, now, asked.app.url) for one in found]
     return Answer(200, sorted(shown, key=lambda one: str(one["fingerprint"])))
 
 
@@ -49,13 +50,13 @@ async def groups(asked: Asked) -> Answer:
     """List groups, with their alerts as far as the query wants them."""
     wanted = _wanted(asked, by_receiver=False)
     receiver = _receiver(asked)
-    memory, now = await asked.memory(), asked.now()
+    memory, now, url = await asked.memory(), asked.now(), asked.app.url
     found = []
     for group, alerts in view.groups(memory, asked.door.book.id, now):
         if not receiver(group.node.receiver):
             continue
         standing = [view.standing(memory, one, now) for one in alerts]
-        shown = [forms.alert_form(one, now) for one in standing if wanted(one)]
+        shown = [forms.alert_form(one, now, url) for one in standing if wanted(one)]
         if shown:
             receiver_form = {"name": group.node.receiver}
             found.append({"alerts": shown, "labels": group.labels, "receiver": receiver_form})

@@ -9,8 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
+from opsbook.alerts.intake import cleaning
+from opsbook.alerts.intake.kind import Unreadable, decoded
 from opsbook.alerts.intake.posted import Posted
 from opsbook.alerts.pipeline.model import prometheus_fingerprint
+from opsbook.alerts.pipeline.telling import page_of
 from opsbook.alerts.pipeline.view import Standing
 from opsbook.alerts.silences import Silence
 from opsbook.base.errors import Invalid
@@ -27,6 +30,15 @@ _NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 class InvalidAlert(Invalid):
     """What was sent cannot be taken."""
+
+
+class Given(Posted):
+    """An alert as it is sent: here a ``key`` is a field that nobody knows.
+
+    It is looked for by its own name alone, since a body that has one cannot be kept as it came.
+    """
+
+    key: Any = ""
 
 
 class MatcherForm(msgspec.Struct):
@@ -56,7 +68,8 @@ class SilenceForm(msgspec.Struct):
     id: str | None = None
 
 
-_alerts = msgspec.json.Decoder(list[Posted])
+_alerts = msgspec.json.Decoder(list[Given])
+_each = msgspec.json.Decoder(list[msgspec.Raw])
 _silence = msgspec.json.Decoder(SilenceForm)
 
 
@@ -67,21 +80,57 @@ def alerts(body: bytes) -> tuple[list[Posted], list[str], bool]:
     Raises:
         InvalidAlert: it is no list of alerts.
     """
-    try:
-        found = _alerts.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidAlert(f"The body is no list of alerts: {error}.") from None
-    good, bad = [], []
-    for n, one in enumerate(found):
+    found, wrong = _read(body)
+    good: list[Posted] = []
+    for n, one in found:
         fault = _fault(one)
         if fault:
-            bad.append(f"alert {n}: {fault}")
+            wrong[n] = fault
         else:
             good.append(one)
-    clean = not bad and all("" not in one.labels.values() for one in good)
+    bad = [f"alert {n}: {wrong[n]}" for n in sorted(wrong)]
+    clean = not bad and not cleaning.may_hide(body)
+    clean = clean and all(one.key == "" and "" not in one.labels.values() for one in good)
     if not clean:
-        good = [_without_empty(one) for one in good]
+        good = [_cleaned(one) for one in good]
     return good, bad, clean
+
+
+def _read(body: bytes) -> tuple[list[tuple[int, Posted]], dict[int, str]]:
+    """Return the alerts of a body by their places, and what is wrong with those that are none.
+
+    Only where one is wrong are they read one by one.
+
+    Raises:
+        InvalidAlert: it is no list of alerts.
+    """
+    try:
+        return list(enumerate(_alerts.decode(body))), {}
+    except msgspec.ValidationError:
+        pass
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidAlert(f"The body is no list of alerts: {_why(error)}.") from None
+    try:
+        raws = _each.decode(body)
+        good: list[tuple[int, Posted]] = []
+        wrong: dict[int, str] = {}
+        for n, raw in enumerate(raws):
+            try:
+                good.append((n, decoded(raw, Given)))
+            except Unreadable as error:
+                wrong[n] = "; ".join(error.faults) or error.message
+        return good, wrong
+    except msgspec.ValidationError:
+        told = "write it as [{…}], with labels in each"
+        raise InvalidAlert(f"The body is no list of alerts: {told}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidAlert(f"The body is no list of alerts: {_why(error)}.") from None
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 _known: set[str] = set()
@@ -89,19 +138,19 @@ _known: set[str] = set()
 
 def _fault(one: Posted) -> str:
     if not any(one.labels.values()):
-        return "it has no label"
+        return "it has no label; give it at least one, such as alertname"
     if len(one.labels) > MOST_LABELS:
-        return f"it has more than {MOST_LABELS} labels"
+        return f"it has {len(one.labels)} labels; send at most {MOST_LABELS}"
     size = 0
     for what, pairs in (("label", one.labels), ("annotation", one.annotations)):
         for name, value in pairs.items():
             if name not in _known and not _is_name(name):
-                return f"{name[:80]!r} is no name of a {what}"
-            if "\0" in value:
-                return f"the {what} {name} holds a NUL"
+                told = f"{name[:80]!r} is no name of a {what}"
+                return f"{told}; use letters, digits and _, not starting with a digit"
             size += len(value)
     if size > LONGEST_LABELS:
-        return f"its labels and annotations are longer than {LONGEST_LABELS:,} characters"
+        told = f"its labels and annotations are longer than {LONGEST_LABELS:,} characters"
+        return f"{told}; shorten them"
     return _time_fault(one.startsAt, one.endsAt)
 
 
@@ -116,15 +165,20 @@ def _is_name(name: str) -> bool:
 
 def _time_fault(starts: datetime | None, ends: datetime | None) -> str:
     if (starts is not None and starts.tzinfo is None) or (ends is not None and ends.tzinfo is None):
-        return "a time has no zone"
+        which = "startsAt" if starts is not None and starts.tzinfo is None else "endsAt"
+        at = starts if which == "startsAt" else ends
+        return f"{which} {at} has no zone; write it as 2026-01-31T18:00:00Z"
     if starts is not None and ends is not None and starts > ends and ends.year > 1:
-        return "start time must be before end time"
+        told = f"startsAt is {moment(starts)} and endsAt {moment(ends)}"
+        return f"start time must be before end time: {told}"
     return ""
 
 
-def _without_empty(one: Posted) -> Posted:
-    labels = {name: value for name, value in one.labels.items() if value}
-    return Posted(labels, one.annotations, one.startsAt, one.endsAt, one.generatorURL)
+def _cleaned(one: Posted) -> Posted:
+    """Return an alert without empty labels, and without signs that nobody sees."""
+    labels = {name: cleaning.text(value) for name, value in one.labels.items() if value}
+    annotations = {name: cleaning.text(value) for name, value in one.annotations.items()}
+    return Posted(labels, annotations, one.startsAt, one.endsAt, one.generatorURL)
 
 
 def silence(body: bytes) -> tuple[SilenceForm, tuple[Matcher, ...]]:
@@ -138,10 +192,19 @@ def silence(body: bytes) -> tuple[SilenceForm, tuple[Matcher, ...]]:
         if found.startsAt.tzinfo is None or found.endsAt.tzinfo is None:
             raise Invalid("The times of a silence need a zone.")
         return found, tuple(one.matcher() for one in found.matchers)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Invalid(f"The body is no silence: {error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"The body is no silence: {_not_a_silence(body) or _why(error)}.") from None
     except MatcherError as error:
         raise Invalid(f"A matcher cannot be used: {error}.") from None
+
+
+def _not_a_silence(body: bytes) -> str:
+    """Return everything in which a body is not of a silence's form; nothing for what is no JSON."""
+    try:
+        decoded(body, SilenceForm)
+    except Unreadable as error:
+        return "; ".join(error.faults)
+    return ""
 
 
 def filters(texts: Iterable[str]) -> tuple[Matcher, ...]:
@@ -152,7 +215,7 @@ def filters(texts: Iterable[str]) -> tuple[Matcher, ...]:
         raise Invalid(f"bad matcher format: {error}") from None
 
 
-def alert_form(one: Standing, now: datetime) -> dict[str, Any]:
+def alert_form(one: Standing, now: datetime, url: str) -> dict[str, Any]:
     """Return an alert as ``gettableAlert``."""
     alert = one.alert
     return {
@@ -167,7 +230,7 @@ def alert_form(one: Standing, now: datetime) -> dict[str, Any]:
             "state": one.state,
         },
         "updatedAt": moment(alert.updated_at),
-        "generatorURL": alert.link,
+        "generatorURL": page_of(alert, url),
         "labels": alert.labels,
     }
 

@@ -26,6 +26,7 @@ from opsbook.alerts.intake.kind import Later, Unproven
 from opsbook.base.errors import NotFound, OpsbookError
 from opsbook.book.sections.intakes import Intake
 from opsbook.book.texts import Text
+from opsbook.web import bodies
 from opsbook.web import doors as intakes
 from opsbook.web.alertmanager import alerting, silencing, status
 from opsbook.web.alertmanager.asking import Answer, Asked
@@ -71,7 +72,7 @@ class Front:
         self.app = app
         self.served = served
         self.doors = doors
-        self.held = 0
+        self.room = bodies.Room(bodies.MOST_HELD, bodies.LARGEST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer under ``/api/v2/`` and ``/in/<book>/<intake>/api/v2/``."""
@@ -97,7 +98,7 @@ class Front:
     ) -> None:
         try:
             answer = await self._answer(scope, receive, named, rest)
-        except intakes.Gone:
+        except bodies.Gone:
             return
         except Exception as error:  # noqa: BLE001  (the edge: every error has an answer)
             answer = _refusal(error)
@@ -118,21 +119,26 @@ class Front:
         door, principal = await self._admitted(scope, headers, named, address.permission)
         body = b""
         if method == "POST":
-            packed = intakes.is_packed(headers)
-            intakes.check_form(headers)
-            body = await self._body(receive)
-            if packed:
-                body = intakes.unpacked(body)
+            try:
+                body = await self._given(receive, headers)
+            except bodies.Wrong as error:
+                if noun == "alerts":
+                    self.doors.refuse(door, str(error))
+                raise
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
         asked = Asked(self.served, self.doors, door, principal, query, body, name)
         return await address.handler(asked)
 
-    async def _body(self, receive: Receive) -> bytes:
-        held = intakes.Held(self)
+    async def _given(self, receive: Receive, headers: dict[str, str]) -> bytes:
+        """Return the body, unpacked; raises Wrong for what cannot be read here."""
+        packed = intakes.is_packed(headers)
+        intakes.check_form(headers)
+        held = bodies.Held(self.room)
         try:
-            return await held.body(receive)
+            body = await held.body(receive)
         finally:
             held.let_go()
+        return bodies.unpacked(body) if packed else body
 
     async def _admitted(
         self, scope: Scope, headers: dict[str, str], named: tuple[str, str] | None, permission: str
@@ -199,10 +205,12 @@ def _refusal(error: Exception) -> Answer:
         return Answer(503, f"{told or error}", ((b"retry-after", b"5"),))
     if isinstance(error, TooMany):
         return Answer(429, error.message, ((b"retry-after", b"%d" % max(1, int(error.after))),))
-    if isinstance(error, intakes.Wrong):
-        return Answer(error.code, error.message, tuple(error.headers))
+    if isinstance(error, bodies.Wrong):
+        return Answer(error.code, str(error), tuple(error.headers))
     if isinstance(error, OpsbookError):
         return Answer(error.status if error.status in KNOWN else 400, str(error))
+    if isinstance(error, RecursionError):
+        return Answer(400, "the body is nested too deeply")
     log.exception("the Alertmanager interface failed")
     return Answer(500, "the request failed: this is a bug in Opsbook, and is in its log")
 

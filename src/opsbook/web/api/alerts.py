@@ -5,23 +5,29 @@ For Opsbook's own command line and scripts; what Prometheus and amtool speak is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from fastapi import APIRouter
 
 from opsbook.alerts import silences, store
+from opsbook.alerts.pipeline import store as pipeline
+from opsbook.alerts.pipeline.memory import Memory
 from opsbook.alerts.silences import InvalidSilence, Silence, Wanted
 from opsbook.base.database import Transaction
 from opsbook.base.errors import NotFound
 from opsbook.base.quantities import QuantityError, parse_duration
 from opsbook.book import Book
 from opsbook.book.matchers import MatcherError, Matchers, parse_all
+from opsbook.checks import store as checks
 from opsbook.incidents.words import spoken
+from opsbook.web import knowing
 from opsbook.web.api.callers import Ask, Asking, Limit
 from opsbook.web.api.idempotency import OnlyOnce
 from opsbook.web.api.models import AlertDetail, Alerts, NewSilence, SilenceOut, Silences
 from opsbook.web.api.problems import ProblemRoute
+from opsbook.web.knowing import memory_of
 from opsbook.web.numbers import Before, Number
 
 routes = APIRouter(route_class=ProblemRoute, tags=["alerts"])
@@ -39,6 +45,7 @@ async def listed(
 ) -> Alerts:
     """Alerts that fired, newest first; or with ``state=active`` those that fire or are about to."""
     books = ask.books("alerts", book)
+    memory = await memory_of(ask.app)
     now = ask.app.clock.now()
 
     def read(tx: Transaction) -> Alerts:
@@ -50,8 +57,9 @@ async def listed(
                 rows += store.recent(tx, limit=limit, before=before, book=one.id)
         rows = sorted(rows, key=lambda row: -row["id"])[:limit]
         known = silences.current(tx, now)
+        behind = {one.id: checks.behind(tx, one.id) for one in books}
         return Alerts(
-            alerts=[_alert(ask, row, known, now) for row in rows],
+            alerts=[_alert(ask, row, known, now, memory, behind[row["book"]]) for row in rows],
             next=rows[-1]["id"] if len(rows) == limit else None,
         )
 
@@ -60,17 +68,27 @@ async def listed(
 
 @routes.get("/alerts/{alert_id}")
 async def one(ask: Ask, alert_id: Number) -> AlertDetail:
-    """One alert, with the silences that keep it quiet."""
+    """One alert, with what keeps it quiet."""
+    memory = await memory_of(ask.app)
     now = ask.app.clock.now()
 
     def read(tx: Transaction) -> AlertDetail:
         _, row = ask.visible(tx, "alerts", store.get(tx, alert_id), f"alert {alert_id}")
-        return _alert(ask, row, silences.current(tx, now), now)
+        behind = checks.behind(tx, row["book"])
+        return _alert(ask, row, silences.current(tx, now), now, memory, behind)
 
     return await ask.app.database.read(read)
 
 
-def _alert(ask: Asking, row: dict[str, Any], known: list[Silence], now: datetime) -> AlertDetail:
+def _alert(
+    ask: Asking, row: dict[str, Any], known: list[Silence], now: datetime, memory: Memory,
+    behind: Mapping[str, str],
+) -> AlertDetail:  # fmt: skip
+    fires = row["state"] == "firing"
+    alert = pipeline.of_row(row)
+    quiet = knowing.quiet(memory, alert, now, behind) if fires else None
+    inhibitor = memory.inhibitors.get(row["book"]) if fires else None
+    by = inhibitor.by(row["labels"], now) if inhibitor is not None else []
     mine = [one for one in known if one.book == row["book"]]
     return AlertDetail(
         **{
@@ -79,6 +97,8 @@ def _alert(ask: Asking, row: dict[str, Any], known: list[Silence], now: datetime
             "summary": spoken(row["summary"], ask.language),
             "annotations": row["annotations"] or {},
             "silenced_by": [one.uuid for one in silences.matching(mine, row["labels"], now)],
+            "inhibited_by": [memory.alerts[one].id for one in by if one in memory.alerts],
+            "quiet": quiet.why if quiet is not None else "",
             "url": f"{ask.origin}/alerts/{row['id']}",
         }
     )

@@ -159,7 +159,11 @@ class AlertOut(Shape):
 
 
 class AlertDetail(AlertOut):
-    """An alert with its labels. ``source`` is an intake, or ``rules`` for the book's own rules."""
+    """An alert with its labels. ``source`` is an intake, or ``rules`` for the book's own rules.
+
+    ``quiet`` says why nobody is told of it now, on any of its routes: ``inhibited``, ``behind``,
+    ``inactive``, ``muted`` or ``silenced``; empty where somebody is. ``inhibited_by`` are alerts.
+    """
 
     source: str
     labels: dict[str, str]
@@ -167,6 +171,8 @@ class AlertDetail(AlertOut):
     link: str
     received: int
     silenced_by: list[str]
+    inhibited_by: list[int]
+    quiet: str
     url: str
 
 

@@ -26,7 +26,7 @@ from opsbook.web.numbers import Before
 
 routes = APIRouter(route_class=ProblemRoute, tags=["webhooks"])
 TRY = "book:write"
-State = Literal["queued", "sending", "retry", "sent", "failed"]
+State = Literal["queued", "sending", "retry", "sent", "failed", "replaced"]
 
 
 class DeliveryOut(Shape):

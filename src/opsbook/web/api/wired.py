@@ -12,11 +12,12 @@ from opsbook.base.hub import Hub
 from opsbook.base.places import Places
 from opsbook.book.library import Library
 from opsbook.revisions import Revisions
+from opsbook.web.knowing import Knower
 
 KEY = "opsbook.app"
 
 
-class Wired(Protocol):
+class Wired(Knower, Protocol):
     """The parts of an application that requests touch."""
 
     @property

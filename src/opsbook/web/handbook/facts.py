@@ -152,9 +152,9 @@ def scalar(speech: Speech, value: Any) -> str:
         case timedelta():
             return words.length(speech, value)
         case Band():
-            return words.band(value)
+            return words.band(speech, value)
         case Quantity():
-            return words.value(value.value, value.unit)
+            return words.value(speech, value.value, value.unit)
         case Contact():
             return _contact(speech, value)
         case datetime():

@@ -20,8 +20,9 @@ from opsbook import calendar, people
 from opsbook.base.database import Transaction
 from opsbook.book import Book
 from opsbook.book.sections.people import Override, Rotation
+from opsbook.notify.webhooks import store as deliveries
 from opsbook.routines import store as routines
-from opsbook.web import readings, words
+from opsbook.web import readings, sayings, sendings, words
 from opsbook.web import store as pages
 from opsbook.web.handbook import links, store
 from opsbook.web.shown import Shown
@@ -173,9 +174,41 @@ def routine(at: Moment, id: str) -> Live:
     return Live(lines)
 
 
+def webhook(at: Moment, id: str) -> Live:
+    """A webhook: whether it takes what it is sent, since when not, and what is tried when."""
+    speech, last = at.visit.speech, deliveries.latest(at.tx, at.book.id).get(id)
+    lines = []
+    failing = sendings.failing_hooks(at.tx, [at.book], at.visit.now)
+    wrong = next((one for one in failing if one.to == id), None)
+    if wrong is not None:
+        told = at.ui.state("alert", "untold") + speech.html(
+            " for %(since)s: %(error)s", since=at.ui.since(wrong.since, at.zone), error=sayings.told(speech, wrong.error)
+        )
+        lines.append((speech.say("Receiver"), told))
+        if wrong.next_at is not None:
+            when = at.ui.ahead(wrong.next_at, at.zone)
+            told = speech.html_n(
+                "%(n)s message waits; tried again %(when)s.",
+                "%(n)s messages wait; tried again %(when)s.", wrong.waiting, when=when,
+            )  # fmt: skip
+            lines.append((speech.say("Next try"), told))
+        if wrong.lost:
+            told = speech.html_n(
+                "%(n)s message was given up.", "%(n)s messages were given up.", wrong.lost
+            )
+            lines.append((speech.say("Given up"), told))
+    if last is None:
+        told = Markup("{}").format(speech.say("Nothing was sent yet."))
+    else:
+        told = Markup("{} · {}").format(
+            at.ui.state("page", last["state"]), at.ui.ago(last["created_at"], at.zone)
+        )
+    return Live([*lines, (speech.say("Last message"), told)])
+
+
 ANSWERS: Final[Mapping[str, Callable[[Moment, str], Live]]] = {
     "checks": check, "services": service, "rules": rule, "severities": severity, "people": person,
-    "teams": team, "rotations": rotation, "routines": routine,
+    "teams": team, "rotations": rotation, "routines": routine, "webhooks": webhook,
 }  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def bands(reader: Reader, one: Bands) -> Markup:
     """``normal < 200 ms · warning > 250 ms · critical > 1 s``."""
     told = [
         Markup('<span><span class="muted">{}</span> {}</span>').format(
-            names.key(reader.speech, key), words.band(band)
+            names.key(reader.speech, key), words.band(reader.speech, band)
         )
         for key, band in (
             ("normal", one.normal),
@@ -79,7 +79,7 @@ def bands(reader: Reader, one: Bands) -> Markup:
 
 def move(reader: Reader, one: Move) -> Markup:
     """``> 80 % for 5 min: +20%``."""
-    when = words.band(one.when)
+    when = words.band(reader.speech, one.when)
     if one.for_:
         hold = words.length(reader.speech, one.for_)
         when = reader.speech.say("%(when)s for %(hold)s", when=when, hold=hold)
@@ -90,7 +90,7 @@ def gate(reader: Reader, one: Gate) -> Markup:
     """``Answer time < 250 ms for 5 min``."""
     told = reader.named(("checks",), one.check)
     told += Markup(" {}").format(
-        words.band(one.band) if one.band is not None else reader.speech.say("is ok")
+        words.band(reader.speech, one.band) if one.band is not None else reader.speech.say("is ok")
     )
     if one.for_:
         told += Markup(" {}").format(
@@ -106,7 +106,8 @@ def condition(reader: Reader, one: Condition) -> Markup:
 
 def traffic(reader: Reader, one: Traffic) -> Markup:
     """``Requests a minute >= 50``."""
-    return reader.named(("checks",), one.check) + Markup(" {}").format(words.band(one.is_))
+    told = words.band(reader.speech, one.is_)
+    return reader.named(("checks",), one.check) + Markup(" {}").format(told)
 
 
 def phase(reader: Reader, one: Phase) -> Markup:

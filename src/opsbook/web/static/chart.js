@@ -10,6 +10,7 @@
   let plot = null;
   let host = null;
   let text = "";
+  let units = {};
   const opened = new WeakSet();
 
   // ---- values and times, as the server says them ------------------------------------------------
@@ -19,7 +20,14 @@
     return said.replace(/\B(?=(\d{3})+(?!\d))(?<!\.\d*)/g, ",");
   }
 
+  // Lengths of time are said in the visitor's words, as the server says them.
   function read(value, unit) {
+    const told = written(value, unit);
+    const [, amount, name] = /^(.+) (s|min|h|d)$/.exec(told) ?? [];
+    return name && units[name] ? units[name].replace("{}", amount) : told;
+  }
+
+  function written(value, unit) {
     if (value === null || value === undefined) return "–";
     const size = Math.abs(value);
     if (unit === "bytes") {
@@ -27,7 +35,7 @@
       const n = size < 1 ? 0 : Math.min(names.length - 1, Math.floor(Math.log2(size) / 10));
       return `${short(value / 1024 ** n)} ${names[n]}`;
     }
-    if (unit === "ms" && size >= 1000) return read(value / 1000, "s");
+    if (unit === "ms" && size >= 1000) return written(value / 1000, "s");
     if (unit === "s") {
       if (size > 0 && size < 1) return `${short(value * 1000)} ms`;
       if (size < 120) return `${short(value)} s`;
@@ -90,6 +98,7 @@
   function areas(u, data) {
     const { ctx, bbox } = u;
     const edge = (value) => Math.min(Math.max(u.valToPos(value, "y", true), bbox.top), bbox.top + bbox.height);
+    const outside = { "↑": [], "↓": [] };
     ctx.save();
     for (const one of data.areas) {
       const top = one.high === null ? bbox.top : edge(one.high);
@@ -99,7 +108,8 @@
       ctx.strokeStyle = ctx.fillStyle = ink(one.tone);
       ctx.lineWidth = devicePixelRatio;
       ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
-      for (const end of [one.low, one.high].filter((end) => end !== null)) {
+      const near = within(data).filter((end) => end === one.low || end === one.high);
+      for (const end of near) {
         ctx.beginPath();
         ctx.moveTo(bbox.left, edge(end));
         ctx.lineTo(bbox.left + bbox.width, edge(end));
@@ -107,9 +117,14 @@
       }
       ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
       ctx.textAlign = "right";
-      const y = edge(one.low ?? one.high) - 4 * devicePixelRatio;
-      ctx.fillText(one.label, bbox.left + bbox.width - 4, Math.max(y, bbox.top + 11 * devicePixelRatio));
+      const right = bbox.left + bbox.width - 4;
+      if (near.length) ctx.fillText(one.label, right, Math.max(edge(near[0]) - 4 * devicePixelRatio, bbox.top + 11 * devicePixelRatio));
+      else outside[(one.low ?? one.high) > u.scales.y.max ? "↑" : "↓"].push(one.label);
     }
+    ctx.fillStyle = ink("text");
+    const row = 11 * devicePixelRatio;
+    for (const [arrow, labels] of Object.entries(outside))
+      if (labels.length) ctx.fillText(`${arrow} ${labels.join(" · ")}`, bbox.left + bbox.width - 4, arrow === "↑" ? bbox.top + row : bbox.top + bbox.height - 4);
     ctx.restore();
   }
 
@@ -152,9 +167,47 @@
     tell("", data.words[data.state[n]]);
   }
 
+  // How far up it goes, and where its lines are: the rules of the server (scales.py).
+  const real = (values) => values.filter((value) => value !== null);
+
+  function within(data) {
+    const limits = real(data.areas.flatMap((one) => [one.low, one.high]));
+    const seen = real([...data.least, ...data.most]);
+    if (!seen.length) return limits;
+    let low = Math.min(...seen);
+    const high = Math.max(...seen);
+    if (low >= 0 && low <= high * 0.6) low = 0;
+    const reach = Math.max(2 * (high - low), 1.5 * Math.abs(high));
+    const near = limits.filter((one) => low - reach <= one && one <= high + reach);
+    if (near.length || !limits.length || reach) return near;
+    return [limits.reduce((a, b) => (Math.abs(b - high) < Math.abs(a - high) ? b : a))];
+  }
+
+  const CLOCK = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, DAY];
+
+  function decimal(rough) {
+    const power = 10 ** Math.floor(Math.log10(rough));
+    return [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough * (1 - 1e-9));
+  }
+
+  function step(rough, unit) {
+    if (!(rough > 0) || !Number.isFinite(rough)) return 1;
+    if (unit === "ms" && rough >= 500) return 1000 * step(rough / 1000, "s");
+    if (unit === "s" && rough > 0.5) return rough > DAY ? DAY * decimal(rough / DAY) : CLOCK.find((one) => one >= rough);
+    if (unit !== "bytes" || rough <= 1) return decimal(rough);
+    const power = 1024 ** Math.floor(Math.log2(rough) / 10);
+    return [1, 2, 5, 10, 20, 50, 100, 200, 512, 1024].map((one) => one * power).find((one) => one >= rough * (1 - 1e-9));
+  }
+
+  function ticks(low, high, unit) {
+    const by = step((high - low) / 4, unit);
+    const found = [];
+    for (let n = Math.ceil(low / by - 1e-9); n <= Math.floor(high / by + 1e-9); n++) found.push(n * by);
+    return found;
+  }
+
   function ends(data) {
-    const seen = [...data.least, ...data.most, ...data.areas.flatMap((one) => [one.low, one.high])];
-    const known = seen.filter((value) => value !== null);
+    const known = [...real([...data.least, ...data.most]), ...within(data)];
     if (!known.length) return [0, 1];
     let low = Math.min(...known);
     const high = Math.max(...known);
@@ -170,6 +223,7 @@
     if (!root) return; // it is being opened, and drawn then
     const place = root.querySelector(".plot");
     const data = JSON.parse(text);
+    units = data.words.units;
     if (!data.at.length || !place.clientWidth) return;
     const grid = { stroke: ink("grid"), width: 1 };
     const axis = { stroke: ink("text"), grid, ticks: { show: false }, font: "12px system-ui, sans-serif" };
@@ -185,7 +239,7 @@
         scales: { x: { time: true, range: [data.since, data.until] }, y: { range: ends(data) } },
         axes: [
           { ...axis, values: times(data.zone), gap: 10 },
-          { ...axis, values: (_, splits) => splits.map((value) => read(value, data.unit)), size: 68 },
+          { ...axis, splits: (_, __, low, high) => ticks(low, high, data.unit), values: (_, splits) => splits.map((value) => read(value, data.unit)), size: 68 },
         ],
         series: [{}, hidden, hidden, ...lines],
         bands: [{ series: [1, 2], fill: ink("range") }],

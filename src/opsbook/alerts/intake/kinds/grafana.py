@@ -22,7 +22,7 @@ from opsbook.alerts.intake.kind import (
     until_told,
     word,
 )
-from opsbook.alerts.intake.kinds.webhook import of_alerts
+from opsbook.alerts.intake.kinds.webhook import of_alerts, status_of
 from opsbook.alerts.intake.posted import Posted
 
 WHERE = ("panelURL", "dashboardURL", "silenceURL", "imageURL")
@@ -68,7 +68,7 @@ def read(letter: Letter) -> Handed:
 
 def posted(one: Alert, letter: Letter) -> Posted:
     """Return an alert in the one form; values and addresses become annotations."""
-    ends = cleaning.ended(one.status, one.endsAt, letter.now)
+    ends = cleaning.ended(status_of(one.status), one.endsAt, letter.now)
     annotations = dict(one.annotations)
     if values := ", ".join(
         f"{name}={told}" for name, value in (one.values or {}).items() if (told := word(value))

@@ -41,21 +41,23 @@ def read(letter: Letter) -> Handed:
         found = [found]
     if not isinstance(found, list):
         where = f"At {fields.each} there is" if fields.each else "The body is"
-        raise Unreadable(f"{where} no list of alerts.")
+        remedy = "Send it there, or let each: under fields in the book say where it is."
+        raise Unreadable(f"{where} no list of alerts.", remedy=remedy)
     alerts: list[Posted] = []
     bad: list[str] = []
     for n, one in enumerate(found):
         try:
             alerts.append(cleaning.cleaned(_posted(letter, fields, one), letter.now))
         except cleaning.Unfit as error:
-            bad.append(f"alerts[{n}]: {error.message}")
+            bad.append(f"alerts[{n}]: {error.told}")
     return Handed(cleaning.latest(alerts), bad)
 
 
 def _posted(letter: Letter, fields: Fields, one: Any) -> Posted:
     name = word(at(one, fields.name)).strip()
     if not name:
-        raise cleaning.Unfit(f"at {fields.name} there is no name")
+        remedy = "send one, or let name: under fields in the book say where it is"
+        raise cleaning.Unfit(f"at {fields.name} there is no name", remedy=remedy)
     told = {label: word(at(one, path)) for label, path in fields.labels.items()}
     labels = {"alertname": name, **{label: value for label, value in told.items() if value}}
     key = msgspec.json.encode(labels, order="sorted").decode()
@@ -66,12 +68,29 @@ def _posted(letter: Letter, fields: Fields, one: Any) -> Posted:
     }
     ends = moment(at(one, fields.ends_at)) if fields.ends_at else None
     if fields.status is not None:
-        over = {value.casefold() for value in fields.resolved}
-        said = _text(one, fields.status).strip().casefold()
-        ends = cleaning.ended("resolved" if said in over else "firing", ends, letter.now)
+        said = "resolved" if _is_over(one, fields) else "firing"
+        ends = cleaning.ended(said, ends, letter.now)
         ends = until_told(letter.intake, ends, letter.now)
     starts = moment(at(one, fields.starts_at)) if fields.starts_at else None
     return Posted(labels, annotations, starts, ends, _text(one, fields.link), key)
+
+
+def _is_over(one: Any, fields: Fields) -> bool:
+    """Whether an alert's status says that it is over; where none is said, it fires.
+
+    A word that the book knows neither as an end nor as firing is refused: taken for firing, a
+    misspelt end would leave its alert there for good.
+    """
+    said = _text(one, fields.status).strip()
+    folded = said.casefold()
+    if folded in {value.casefold() for value in fields.resolved}:
+        return True
+    if folded and folded not in {value.casefold() for value in fields.firing}:
+        raise cleaning.Unfit(
+            f"its status, at {fields.status}, is {cleaning.shown(said)}",
+            remedy="send one that the book knows, or add it to firing: or resolved: under fields",
+        )
+    return False
 
 
 def _text(one: Any, path: str | None) -> str:

@@ -26,6 +26,7 @@ from opsbook.alerts.intake.kind import (
     Unreadable,
     decoded,
     first,
+    inner,
     moment,
     until_told,
     word,
@@ -37,6 +38,8 @@ ROUTING: Final = "x-routing-key"
 TOLD_APART: Final = ("source", "severity", "component", "group", "class")
 """What of a payload becomes labels."""
 LONGEST_KEY: Final = 255
+NEEDED: Final = ("summary", "source", "severity")
+"""What a payload must have for an event that is to trigger."""
 
 
 class Keyed(msgspec.Struct, gc=False):
@@ -67,15 +70,19 @@ def proven(letter: Letter, key: str) -> bool:
 
 def read(letter: Letter) -> Handed:
     """Return the alert of an event."""
-    event = decoded(letter.body, Event)
+    try:
+        event = decoded(letter.body, Event)
+    except Unreadable as error:
+        if not error.faults:
+            raise
+        about = decoded(letter.body, Any)
+        raise _invalid([*error.faults, *_faults(about)]) from None
+    if wrong := _faults(msgspec.to_builtins(event)):
+        raise _invalid(wrong)
     key = (event.dedup_key or "").strip()
-    if len(key) > LONGEST_KEY:
-        raise Unreadable(f"dedup_key is longer than {LONGEST_KEY} characters.")
     if event.event_action == "trigger":
         key = key or secrets.token_hex(16)
         made = _triggered(letter, event, key)
-    elif not key:
-        raise Unreadable(f"An event that is to {event.event_action} needs a dedup_key.")
     elif event.event_action == "acknowledge":
         return Handed(said=key)
     else:
@@ -86,14 +93,33 @@ def read(letter: Letter) -> Handed:
     return Handed([cleaning.cleaned(made, letter.now)], said=key)
 
 
+def _invalid(wrong: Sequence[str]) -> Unreadable:
+    return Unreadable(f"The event is not valid: {'; '.join(wrong)}.", faults=wrong)
+
+
+def _faults(about: Any) -> list[str]:
+    """What is wrong with an event although each of its fields may be of its form."""
+    if not isinstance(about, dict):
+        return []
+    found = []
+    action = about.get("event_action")
+    key = first(about.get("dedup_key"))
+    if len(key) > LONGEST_KEY:
+        told = f"dedup_key is longer than {LONGEST_KEY} characters; shorten it"
+        found.append(told)
+    if action in {"acknowledge", "resolve"} and not key:
+        told = f"an event that is to {action} needs a dedup_key; send that of its trigger"
+        found.append(told)
+    if action == "trigger":
+        payload = inner(about, "payload")
+        missing = [f"payload.{name}" for name in NEEDED if not first(payload.get(name))]
+        if missing:
+            found.append(f"an event that is to trigger needs {', '.join(missing)}; send them")
+    return found
+
+
 def _triggered(letter: Letter, event: Event, key: str) -> Posted:
-    payload = event.payload
-    missing = [
-        name for name in ("summary", "source", "severity") if not first((payload or {}).get(name))
-    ]
-    if payload is None or missing:
-        told = ", ".join(f"payload.{name}" for name in missing)
-        raise Unreadable(f"An event that is to trigger needs {told}.")
+    payload = event.payload or {}
     details = payload.get("custom_details")
     annotations = {"summary": word(payload["summary"])}
     if isinstance(details, Mapping):

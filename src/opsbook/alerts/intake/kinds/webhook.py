@@ -26,6 +26,7 @@ from opsbook.alerts.intake.kind import (
 from opsbook.alerts.intake.posted import Posted
 
 OLDEST = 4
+STATUSES = frozenset({"firing", "resolved"})
 
 
 class Alert(msgspec.Struct, gc=False):
@@ -72,16 +73,29 @@ def of_alerts(
         try:
             alerts.append(cleaning.cleaned(make(one, letter), letter.now))
         except cleaning.Unfit as error:
-            bad.append(f"alerts[{n}]: {error.message}")
+            bad.append(f"alerts[{n}]: {error.told}")
     note = f"the sender left out {left_out} alerts of one notification" if left_out > 0 else ""
     return Handed(cleaning.latest(alerts), bad, note)
 
 
 def posted(one: Alert, letter: Letter) -> Posted:
     """Return an alert in the one form."""
-    ends = cleaning.ended(one.status, one.endsAt, letter.now)
+    ends = cleaning.ended(status_of(one.status), one.endsAt, letter.now)
     ends = until_told(letter.intake, ends, letter.now)
     return Posted(one.labels, one.annotations, one.startsAt, ends, one.generatorURL)
+
+
+def status_of(said: str) -> str:
+    """Return whether an alert fires or is resolved.
+
+    A word that is neither is refused: taken for either it would page for what is over, or end what
+    goes on, and nobody would look for the reason in the sender's words.
+    """
+    if said not in STATUSES:
+        raise cleaning.Unfit(
+            f"its status is {cleaning.shown(said)}", remedy="send firing or resolved"
+        )
+    return said
 
 
 KIND = Kind(read)

@@ -19,22 +19,30 @@ if TYPE_CHECKING:
 @click.argument("book", type=click.Path(path_type=Path))
 @click.argument("labels", nargs=-1, metavar="NAME=VALUE...")
 @click.option("--at", "moment", metavar="TIME", help=words.ROUTES_AT)
+@click.option("--intake", metavar="ID", help=words.ROUTES_INTAKE)
 @options.output_format
-def command(book: Path, labels: tuple[str, ...], moment: str | None, form: str) -> None:
+def command(
+    book: Path, labels: tuple[str, ...], moment: str | None, intake: str | None, form: str
+) -> None:
     """Say which routes of BOOK take an alert with these labels: who is told, when, and how.
 
-    With rule=ID of a rule of the book, the labels that its alerts have are added. What keeps the
-    alert quiet is said for now, or for the time of --at. Needs no running server.
+    With rule=ID of a rule of the book, the labels that its alerts have are added. With --intake it
+    is what becomes of an alert that is handed in there. What keeps the alert quiet is said for now,
+    or for the time of --at. Needs no running server.
     """
     from opsbook.alerts.exchange import ways
 
     given = _labels(labels)
     found = carrying.book(book)
-    told = ways.of(found, given, _moment(moment, found.timezone))
+    told = ways.of(found, given, _moment(moment, found.timezone), intake)
     if form == "json":
         output.as_json(_data(told))
-    else:
-        _say(told)
+        return
+    if intake is not None:
+        shown = ", ".join(f"{name}={value}" for name, value in sorted(told.labels.items()))
+        line = words.ROUTES_HANDED_IN.format(intake=intake, severity=told.severity, labels=shown)
+        output.say(output.clean(line))
+    _say(told)
 
 
 def _labels(given: tuple[str, ...]) -> dict[str, str]:
@@ -111,6 +119,7 @@ def _waits(way: Way) -> str:
 def _data(told: Ways) -> dict[str, Any]:
     return {
         "labels": dict(told.labels),
+        "severity": told.severity,
         "routes": [_route(way) for way in told.routes],
         "may_be_inhibited_by": list(told.inhibitions),
     }
