@@ -41,7 +41,8 @@ from opsbook.book.library import Library
 from opsbook.checks import KINDS as CHECK_KINDS
 from opsbook.checks import Facts, Scheduler
 from opsbook.incidents import Escalator, Response
-from opsbook.notify import Outbox, webhooks
+from opsbook.notify import DutyTelling, Outbox, webhooks
+from opsbook.people import agreeing
 from opsbook.routines import Routines
 from opsbook.runs import STEP_KINDS, Engine, Reminding, Telling
 from opsbook.runs.hooks import Hooks
@@ -224,12 +225,15 @@ class App:
         hooks = Hooks(library, self.url, known)
         response = Response(library).consumer
         self._loop(response.name, self._drainer(response), "events")
-        for consumer in (Telling(library).consumer, hooks.consumer):
+        for consumer in (
+            Telling(library).consumer, hooks.consumer, DutyTelling(library).consumer,
+        ):  # fmt: skip
             self._loop(consumer.name, self._drainer(consumer), "events", patient="always")
         self._loop("escalation", Escalator(database, library).tick, "incidents", "books")
         self._loop("pages", self.outbox.tick, "pages")
         self._loop("webhooks", self.deliveries.tick, "webhooks", "books")
         self._loop("approvals", self._expire_approvals, "approvals", patient="always")
+        self._loop("swaps", self._expire_swaps, agreeing.TOPIC, patient="always")
         self._loop("reminders", Reminding(database, library).tick, "runs", patient="always")
         self._loop("routines", Routines(database, library).tick, "books")
         self._loop("tidy", self._tidy)
@@ -274,6 +278,9 @@ class App:
 
     async def _expire_approvals(self, now: datetime) -> datetime | None:
         return await self.database.write(lambda tx: approvals.expire(tx, now))
+
+    async def _expire_swaps(self, now: datetime) -> datetime | None:
+        return await self.database.write(lambda tx: agreeing.expire(tx, now))
 
     async def _tidy(self, now: datetime) -> datetime:
         await self.database.write(lambda tx: events.prune(tx, now - KEEP_EVENTS, OTHER_STREAMS))

@@ -91,6 +91,11 @@ def test_the_remarks_on_the_page_are_what_validate_remarks():
         "    - {match: {severity: P1}, matchers: ['severity=\"P2\"'], as: incident}\n"
     )
     plain = examples()["example-0.yaml"].replace(", escalation: standard", "")
-    door = "intakes:\n  near: {title: Near, kind: grafana}\n"
-    found = remarks.of(load({"book.yaml": plain + routes + door}, vocabulary()))
+    routes += "    - {match: {severity: critical}}\n"
+    door = "intakes:\n  prometheus: {title: Prometheus, kind: alertmanager}\n"
+    words = "{check: front-page, when: warning, severity: P2, summary: 'Slow: {{ $labels.host }}'}"
+    files = {"book.yaml": plain + routes + door, "more.yaml": f"rules:\n  slow: {words}\n"}
+    found = list(remarks.of(load(files, vocabulary())))
+    seventh = "inhibitions: {odd: {while: {severity: P7}, mutes: {severity: P1}}}\n"
+    found += remarks.of(load({"book.yaml": plain + seventh}, vocabulary()))
     assert {one.message.partition(": ")[2] for one in found} == set(shown)

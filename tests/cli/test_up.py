@@ -103,6 +103,7 @@ def test_for_a_script_the_start_and_every_event_are_json_lines(book, data):
     server = start(book, data=data)
     assert set(server.started) == {
         "event", "url", "pid", "data", "steps_user", "sign_in_link", "books",
+        "missing_secrets",
     }  # fmt: skip
     assert server.started["pid"] == server.process.pid
     assert server.started["books"][0]["id"] == "shop"

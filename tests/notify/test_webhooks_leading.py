@@ -81,14 +81,14 @@ def _answers(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
     """Let the resolver answer every name with these addresses, then with the last for ever."""
     plan = list(answers)
 
-    async def look_up(_loop: Any, host: str, port: int, **_: Any) -> list[Any]:
+    def look_up(host: str, port: int, **_: Any) -> list[Any]:
         found = plan.pop(0) if len(plan) > 1 else plan[0]
         return [
             (socket.AF_INET6 if ":" in one else socket.AF_INET, socket.SOCK_STREAM, 6, "",
              (one, port)) for one in found
         ]  # fmt: skip
 
-    monkeypatch.setattr(asyncio.base_events.BaseEventLoop, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
 
 
 async def test_a_name_that_leads_to_this_machine_is_refused_unless_the_book_says_so(

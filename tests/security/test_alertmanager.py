@@ -1,5 +1,6 @@
 """Ways to keep an alert from those whom it concerns, through what speaks like an Alertmanager."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from opsbook.access import accounts, tokens
 from opsbook.app import App, build
 from opsbook.base.database import Transaction
 from opsbook.settings import Settings
+from tests.support.servers import proxy
 
 BOOK = """\
 id: {id}
@@ -79,6 +81,36 @@ async def test_a_page_in_a_browser_on_the_servers_machine_silences_nothing(app: 
     assert await silences(app, "shop") == []
 
 
+async def test_a_proxy_on_the_servers_machine_that_says_nothing_lets_nobody_in(app: App) -> None:
+    """nginx with `proxy_pass` alone: to the server everybody is 127.0.0.1 and asks 127.0.0.1."""
+    with proxy(f"proxy_pass {app.url};") as url:
+        async with httpx.AsyncClient(base_url=url) as client:
+            for path in ("/api/v2", "/in/shop/here/api/v2"):
+                answer = await client.post(f"{path}/silences", json=silence())
+                assert answer.status_code == 401
+                given = [{"labels": {"alertname": "FromAnywhere"}}]
+                assert (await client.post(f"{path}/alerts", json=given)).status_code == 401
+            token = {"Authorization": "Bearer of-the-shop"}
+            path = "/in/shop/prometheus/api/v2/silences"
+            assert (await client.get(path, headers=token)).json() == []
+
+
+async def test_nor_does_one_that_is_set_up_as_the_page_says(app: App) -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "intakes.md"
+    (location,) = re.findall(r"```nginx\nlocation / {\n(.+?)}\n```", page.read_text(), re.DOTALL)
+    with proxy(location.replace("http://127.0.0.1:8420", app.url)) as url:
+        async with httpx.AsyncClient(base_url=url) as client:
+            for host in ("opsbook.example.org", "127.0.0.1"):
+                headers = {"Host": host}
+                answer = await client.post("/api/v2/silences", json=silence(), headers=headers)
+                assert answer.status_code == 401
+            token = {"Authorization": "Bearer of-the-shop"}
+            path = "/in/shop/prometheus/api/v2/alerts"
+            many = [{"labels": {"n": str(n)}, "annotations": {"x": "y" * 3000}} for n in range(900)]
+            assert (await client.post(path, json=many, headers=token)).status_code == 200
+            assert (await client.get("/sign-in")).status_code == 200
+
+
 async def test_the_token_of_one_book_reaches_no_silence_or_alert_of_another(app: App) -> None:
     shop = {"Authorization": "Bearer of-the-shop"}
     vault = {"Authorization": "Bearer of-the-vault"}
@@ -133,3 +165,14 @@ async def test_no_silence_keeps_everything_quiet(app: App) -> None:
             answer = await client.post(path, json=wanted, headers=headers)
             assert answer.status_code == 400, matchers
     assert await silences(app, "shop") == []
+
+
+async def test_a_key_that_a_sender_makes_up_hides_no_alert_behind_another(app: App) -> None:
+    headers = {"Authorization": "Bearer of-the-shop"}
+    path = "/in/shop/prometheus/api/v2/alerts"
+    async with httpx.AsyncClient(base_url=app.url, headers=headers) as client:
+        for n, key in enumerate(("x", "x", 5)):
+            given = [{"labels": {"alertname": f"A{n}"}, "key": key}]
+            assert (await client.post(path, json=given)).status_code == 200
+        found = (await client.get(path)).json()
+    assert sorted(one["labels"]["alertname"] for one in found) == ["A0", "A1", "A2"]

@@ -50,7 +50,8 @@ def filled(path: str, ids: Ids, **more: object) -> str:
         "book_id": "vault", "book": "vault", "check_id": "watch", "check": "watch",
         "hook": "sink", "runbook_id": "open", "step_key": "look", "step": "look",
         "section": "checks", "element_id": "watch", "path": "runbooks/open.md", "wish": "disable",
-        "alert_id": ids.alert, "uuid": ids.silence, "token_id": 1, "mark": "x", "raw": "x",
+        "alert_id": ids.alert, "uuid": ids.silence, "exception_id": ids.exception,
+        "swap_id": ids.swap, "rotation": "nights", "token_id": 1, "mark": "x", "raw": "x",
         "name": "x", **more,
     }  # fmt: skip
     return re.sub(r"\{(\w+)(:\w+)?\}", lambda found: str(names[found[1]]), path)
@@ -158,7 +159,7 @@ async def test_who_may_only_read_changes_nothing_by_any_address(site: Site) -> N
     assert isinstance(seeded, dict)
     ours = Ids(run=seeded["run"], incident=seeded["incident"], evidence=1,
                account=site.rig.ids["responder"], page=1, draft=1, alert=1,
-               silence="none")  # fmt: skip
+               silence="none", exception=1, swap=1)  # fmt: skip
     shop = {"book_id": "shop", "book": "shop", "check_id": "front", "check": "front",
             "runbook_id": "restart-payments", "step_key": "allow", "step": "allow",
             "element_id": "front", "interrupted": seeded["interrupted"]}  # fmt: skip

@@ -26,6 +26,7 @@ from opsbook.book.matchers import parse_all
 from opsbook.checks import Observation
 from opsbook.checks import store as checks
 from opsbook.notify.tables import delivery, page
+from opsbook.people.tables import override, swap
 from opsbook.revisions.tables import draft
 from opsbook.runs.tables import attempt, evidence, output, run, step, wait
 from opsbook.web.site import create
@@ -43,7 +44,8 @@ languages: [en]
 people:
   keeper: {{name: Keeper {MARK}, account: keeper, roles: [admin]}}
 roles: {{admin: ["*:admin"]}}
-teams: {{guards: {{members: [keeper]}}}}
+teams: {{guards: {{members: [keeper], rotation: nights}}}}
+rotations: {{nights: {{title: Nights {MARK}, layers: [{{people: [keeper], starts: 2026-01-05}}]}}}}
 escalation: {{call: {{levels: [{{page: [guards]}}]}}}}
 severities: {{P1: {{title: Down, acknowledge_within: 15m, escalation: call}}}}
 checks:
@@ -80,6 +82,8 @@ class Ids:
     draft: int
     alert: int
     silence: str
+    exception: int
+    swap: int
 
 
 def fill(tx: Transaction, book: Book, now: datetime) -> Ids:
@@ -138,7 +142,16 @@ def fill(tx: Transaction, book: Book, now: datetime) -> Ids:
         tx, now, book.id,
         Wanted(parse_all('alertname="x"'), now, now + seed.M * 60, "keeper", MARK), "account:1",
     )  # fmt: skip
-    return Ids(made, opened, file, keeper, told, edited, alert, quiet.uuid)
+    later = {"starts_at": now + seed.M * 60, "ends_at": now + seed.M * 120}
+    instead = tx.insert(
+        override, book=book.id, rotation="nights", person="keeper", reason=MARK,
+        made_by=f"account:{keeper}", made_at=now, withdrawn_by="", **later,
+    )  # fmt: skip
+    asks = tx.insert(
+        swap, book=book.id, rotation="nights", giver="keeper", taker="keeper", reason=MARK,
+        state="asked", asked_by=f"account:{keeper}", asked_at=now, answered_by="", **later,
+    )  # fmt: skip
+    return Ids(made, opened, file, keeper, told, edited, alert, quiet.uuid, instead, asks)
 
 
 @dataclass

@@ -198,6 +198,20 @@ def nginx() -> Iterator[Nginx]:
             yield running
 
 
+@contextlib.contextmanager
+def proxy(location: str) -> Iterator[str]:
+    """An nginx with these directives for every address; its URL."""
+    server, port = needs("nginx"), free_port()
+    with _folder() as folder:
+        configuration = folder / "nginx.conf"
+        text = NGINX_CONF.format(folder=folder, port=port)
+        inner = f"location / {{\n{location}\n}}"
+        configuration.write_text(text.replace(f"root {folder}/root;", inner))
+        command = [str(server), "-p", str(folder), "-c", str(configuration), "-e", "stderr"]
+        with _running(command, folder, lambda: _connect(port)):
+            yield f"http://127.0.0.1:{port}"
+
+
 @pytest.fixture(scope="session")
 def redis_port() -> Iterator[int]:
     """The port of one empty Redis for this pytest process."""

@@ -63,7 +63,7 @@ async def test_what_is_written_is_what_lets_a_sender_in(
     monkeypatch.setenv("SHOP_TOKEN", "open sesame")
     await open_shop(calm)
     operator = await enter(calm)
-    assert title(await operator.see("/intake")) == "2 doors were never used."
+    assert title(await operator.see("/intake")) == "2 intakes have received nothing yet."
     (one,) = yaml.safe_load(written(await operator.see("/intake"), "prometheus"))["alerting"][
         "alertmanagers"
     ]
@@ -99,14 +99,14 @@ async def test_a_door_that_refuses_says_why_and_remembers_it_when_it_takes_again
     )
     operator = await enter(calm)
     page = await operator.see("/intake")
-    assert title(page) == "1 door refused what came last. 1 door was never used."
+    assert title(page) == "1 intake refused what came last. 1 intake has received nothing yet."
     assert "the token is wrong &lt;b&gt;" in page
     assert "3 refused" in page
     await asyncio.sleep(0.01)
     await hand_in(calm, {"alertname": "Disk"})
     page = await operator.see("/intake")
     assert "the token is wrong &lt;b&gt;" in page, "3 refused says nothing without the reason"
-    assert title(page) == "1 door was never used."
+    assert title(page) == "1 intake has received nothing yet."
 
 
 async def test_a_batch_of_which_some_was_taken_says_why_the_rest_was_not(

@@ -10,6 +10,7 @@ import pytest
 from opsbook.checks import pings
 from opsbook.web.pings import MOST_REPORTS, MOST_WRONG
 from tests.checks.making import book
+from tests.support.servers import proxy
 from tests.web import rig
 from tests.web.rig import Rig
 
@@ -123,6 +124,15 @@ async def test_without_a_token_only_this_machine_reports_and_no_browser_on_it(
         answer = await client.get("/ping/jobs/local", headers=headers)
         assert answer.status_code == 403, headers
     assert await said(jobs, "local") == [("success", None), ("exit", 7)]
+
+
+async def test_nor_through_a_proxy_on_it_that_says_nothing(
+    jobs: Rig, client: httpx.AsyncClient
+) -> None:
+    with proxy(f"proxy_pass {client.base_url};") as url:
+        async with httpx.AsyncClient(base_url=url) as outside:
+            assert (await outside.get("/ping/jobs/local")).status_code == 403
+    assert await said(jobs, "local") == []
 
 
 async def test_guessing_is_slowed_down_and_never_holds_up_the_job(

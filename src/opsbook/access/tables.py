@@ -50,23 +50,6 @@ access_token = table(
     sa.Column("link_by", Id),
 )
 
-action_link = table(
-    "action_link",
-    # Of what stands in the link; the link itself is in the message alone.
-    sa.Column("digest", sa.Text, primary_key=True),
-    # What it allows, and of what: one thing each. "acknowledge" of "incident:7".
-    sa.Column("purpose", sa.Text, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False),
-    # For whom it was made: whoever follows it acts as this person of the book.
-    sa.Column("book", sa.Text, nullable=False),
-    sa.Column("person", sa.Text, nullable=False),
-    # By which way it was sent, for the record.
-    sa.Column("channel", sa.Text, nullable=False, default="", server_default=""),
-    sa.Column("created_at", Instant, nullable=False),
-    sa.Column("expires_at", Instant, nullable=False, index=True),
-    sa.Column("used_at", Instant),
-)
-
 sign_in_link = table(
     "sign_in_link",
     sa.Column("digest", sa.Text, primary_key=True),

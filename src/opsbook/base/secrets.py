@@ -17,6 +17,7 @@ import itertools
 import json
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -75,6 +76,28 @@ def resolve(reference: str) -> str:
         f"The secret reference {reference!r} is of no known form.",
         remedy="Write env:NAME or file:/path.",
     )
+
+
+def fault(reference: str) -> str:
+    """Return why nothing can be had from a reference now; an empty text where something can.
+
+    Looks without reading: of a pipe that a service manager handed us there is only one reading.
+    """
+    kind, _, rest = reference.partition(":")
+    if kind == "env":
+        value = os.environ.get(rest)
+        if value is None:
+            return "it is not set"
+        return "" if value.strip() else "it is empty"
+    try:
+        found = Path(rest).stat()
+    except (OSError, ValueError) as error:
+        return f"it cannot be read: {getattr(error, 'strerror', None) or error}"
+    if stat.S_ISDIR(found.st_mode):
+        return "it is a folder"
+    if not os.access(rest, os.R_OK):
+        return "it cannot be read: Permission denied"
+    return "it is empty" if stat.S_ISREG(found.st_mode) and not found.st_size else ""
 
 
 def inside(address: str) -> set[str]:

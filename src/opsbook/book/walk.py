@@ -156,8 +156,9 @@ def _named(shape: _Shape, raw: Any, path: Path, found: list[Found]) -> None:
         if isinstance(raw, str):
             _named(shape.each, raw, path, found)
         elif isinstance(raw, (Mapping, list, tuple)):
-            for key, one in raw.items() if isinstance(raw, Mapping) else enumerate(raw):
-                _named(shape.each, one, (*path, key), found)
+            several = raw.items() if isinstance(raw, Mapping) else enumerate(raw)
+            for at, one in several:
+                _named(shape.each, one, (*path, at), found)
 
 
 @functools.lru_cache(maxsize=512)

@@ -9,7 +9,7 @@ waits, and what happens when the time comes; those belong to the packages that a
 from opsbook.calendar.days import Days
 from opsbook.calendar.errors import ScheduleError
 from opsbook.calendar.hours import Hours
-from opsbook.calendar.local import Span, overlaps
+from opsbook.calendar.local import Span, happens, overlaps
 from opsbook.calendar.offset import Offset
 from opsbook.calendar.schedule import Schedule
 from opsbook.calendar.window import Freeze, Window
@@ -23,5 +23,6 @@ __all__ = [
     "ScheduleError",
     "Span",
     "Window",
+    "happens",
     "overlaps",
 ]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from opsbook.book import Book, BookError, Problem, Vocabulary, load, read_folder
+from opsbook.base import secrets
+from opsbook.book import Book, BookError, Problem, Vocabulary, load, read_folder, secretrefs
 from opsbook.book import remarks as sections
 from opsbook.book.positions import dotted
 from opsbook.book.sections.people import Contact
@@ -90,7 +91,37 @@ def remarks(book: Book) -> list[str]:
         form = words.BOOK_REMARK_WITH if one.remedy else words.BOOK_REMARK
         place = f"{one.file}:{one.line}"
         told.append(form.format(what=one.message, place=place, remedy=one.remedy))
+    lacking = missing_secrets(book)
+    if lacking:
+        told.append(words.BOOK_SECRETS)
+        told += [f"  {line}" for line in secret_lines(book, lacking)]
     return told
+
+
+def missing_secrets(book: Book) -> list[tuple[secretrefs.Reference, str]]:
+    """Return which secrets the book refers to and this process would not find, and why."""
+    found = ((one, secrets.fault(one.reference)) for one in secretrefs.of(book))
+    return [(one, why) for one, why in found if why]
+
+
+def secret_lines(book: Book, lacking: Iterable[tuple[secretrefs.Reference, str]]) -> Iterator[str]:
+    """Yield a line for each missing secret: where it is referred to, and what needs it."""
+    for one, why in lacking:
+        yield words.BOOK_SECRET.format(
+            reference=one.reference, what=one.what, place=book.where(*one.path), why=why,
+            without=one.without,
+        )  # fmt: skip
+
+
+def secrets_as_data(book: Book) -> list[dict[str, str]]:
+    """Return the missing secrets, for scripts."""
+    return [
+        {
+            "reference": one.reference, "what": one.what, "where": book.where(*one.path),
+            "why": why, "without": one.without,
+        }
+        for one, why in missing_secrets(book)
+    ]  # fmt: skip
 
 
 def _contacts(book: Book) -> Iterator[tuple[tuple[str | int, ...], Contact]]:
@@ -125,6 +156,7 @@ def as_data(one: Read) -> dict[str, Any]:
             {"what": one.message, "where": f"{one.file}:{one.line}", "remedy": one.remedy}
             for one in sections.of(book)
         ],
+        "missing_secrets": secrets_as_data(book),
     } if book else None  # fmt: skip
     problems = [
         {

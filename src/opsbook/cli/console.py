@@ -13,6 +13,7 @@ import pwd
 import shlex
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
     from rich.console import Console as Terminal
 
     from opsbook.app import App
+    from opsbook.book import Book
 
 MOST_CHECKS = 8
 MOST_PROBLEMS = 3
+MOST_ALIKE = 20
+ALIKE_FOR = timedelta(seconds=10)
+"""So many entries of one kind within this time are shown; a storm of alerts hides all the rest."""
 SIGNS = {
     "■": (
         "alert.fired", "alert.set_aside", "incident.opened", "incident.unanswered",
@@ -80,6 +85,9 @@ class Plain:
     zone: ZoneInfo | None = None
     url = ""
 
+    def __init__(self) -> None:
+        self._alike: dict[str, tuple[datetime, int]] = {}
+
     @contextlib.contextmanager
     def working(self, text: str) -> Iterator[None]:
         """Say nothing: a line that is over when it is read tells nobody anything."""
@@ -98,6 +106,8 @@ class Plain:
     def event(self, entry: dict[str, Any]) -> None:
         """Write time, sign and sentence, and where to look for what a sentence cannot hold."""
         at = output.moment(entry["at"])
+        if at is not None and not self._shown(entry["action"], at):
+            return
         time = at.astimezone(self.zone).strftime("%H:%M:%S") if at else ""
         told = output.sentence(entry)
         if (book := held_in(entry)) and self.url:
@@ -106,6 +116,19 @@ class Plain:
         if entry["action"] == "book.source_trouble":
             for text in places(entry["data"] or {}):
                 self.line("·", output.clean(text), time)
+
+    def _shown(self, action: str, at: datetime) -> bool:
+        """Whether an entry is one of the first of its kind in a while; of more there is a word."""
+        since, count = self._alike.get(action, (at, 0))
+        if at - since > ALIKE_FOR:
+            since, count = at, 0
+        self._alike[action] = since, count + 1
+        if count == MOST_ALIKE:
+            told = words.UP_ALIKE.format(
+                n=MOST_ALIKE, action=action, seconds=int(ALIKE_FOR.total_seconds()), url=self.url
+            )
+            self.line("·", told, at.astimezone(self.zone).strftime("%H:%M:%S"))
+        return count < MOST_ALIKE
 
     def trouble(self, parked: dict[str, Any]) -> None:
         """Write what is stuck, and why."""
@@ -126,6 +149,7 @@ class Live(Plain):
     def __init__(self) -> None:
         from rich.console import Console as Terminal
 
+        super().__init__()
         self.terminal: Terminal = Terminal(highlight=False, markup=False, emoji=False)
 
     @contextlib.contextmanager
@@ -172,6 +196,12 @@ class Scripted:
                 "books": [
                     {"id": book.id, "revision": str(book.revision)} for book in app.library.books()
                 ],
+                "missing_secrets": [
+                    {"book": book.id, **one}
+                    for book in app.library.books()
+                    if book.status == "active"
+                    for one in books.secrets_as_data(book)
+                ],
             }
         )
 
@@ -201,6 +231,7 @@ def about(app: App) -> Iterator[tuple[str, str, str]]:
             rest = words.UP_MORE.format(n=more) if more else ""
             yield "●", words.WATCHES_WORD, ", ".join(named) + rest
         yield from apart(app, book.id)
+        yield from secrets_of(book)
     form = words.UP_DATABASE if app.settings.database else words.UP_DATA
     kind = (app.settings.database or "sqlite").partition(":")[0]
     yield "●", words.DATA_WORD, form.format(data=app.places.data, database=kind)
@@ -209,6 +240,19 @@ def about(app: App) -> Iterator[tuple[str, str, str]]:
         yield "▲", words.NETWORK_WORD, words.UP_EXPOSED.format(host=app.address[0])
     if app.sign_in_link:
         yield "○", words.SIGN_IN_WORD, words.UP_LINK.format(link=app.sign_in_link)
+
+
+def secrets_of(book: Book) -> Iterator[tuple[str, str, str]]:
+    """Yield which secrets of a running book are missing, as one list: none came up by itself.
+
+    Whoever needs one finds out when an alert does not go out. A draft does nothing, and needs none.
+    """
+    lacking = books.missing_secrets(book) if book.status == "active" else []
+    if lacking:
+        many = words.plural(len(lacking), "secret")
+        yield "▲", words.SECRETS_WORD, words.UP_SECRETS.format(id=book.id, n=many)
+        for line in books.secret_lines(book, lacking):
+            yield "▲", "", output.clean(line)
 
 
 def held_in(entry: dict[str, Any]) -> str:

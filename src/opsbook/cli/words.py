@@ -21,6 +21,7 @@ ROOT = {
     "checks": "Show what the checks see.",
     "alerts": "List alerts.",
     "silence": "Keep alerts quiet for a while.",
+    "oncall": "Say who is on duty.",
     "incidents": "List and answer incidents.",
     "routes": "Say where an alert would go.",
     "export": "Write a book's alerting for Prometheus, Alertmanager and Grafana.",
@@ -111,10 +112,22 @@ SILENCE_COMMENT = "Why; whoever misses the alert will read it."
 SILENCE_SCHEDULE = 'Only at these times, such as "every Sunday 02:00"; needs --each.'
 SILENCE_EACH = "For how long each time, with --schedule."
 SILENCED = "{glyph} Silenced until {until}: {matchers}  {faint}"
+SILENCED_NONE = (
+    "No alert that fires now has these labels: it is for those to come, unless a label is misspelt "
+    "(`opsbook alerts` shows those that fire)."
+)
 UNSILENCED = "{glyph} The silence {id} is over."
 NO_ALERTS = "No alert fires."
 NO_ALERTS_EVER = "No alert so far."
 NO_SILENCES = "Nothing is silenced."
+NO_TEAMS = "No book has a team: nobody is on duty."
+ONCALL_AT = "At another moment than now, such as 2026-03-02T09:00+09:00."
+NO_MOMENT = "{said!r} is no time; write 2026-03-02 09:00, or with its zone 2026-03-02T09:00+09:00."
+ONCALL_WHY = {
+    "agreed": "agreed on",
+    "override": "by exception",
+    "nobody's hours": "nobody's hours: called all the same",
+}
 ALL_INCIDENTS = "Also those that are resolved."
 THREAD = "Only one story, such as incident:12 or run:5."
 AFTER = "Only those newer than this id."
@@ -166,6 +179,10 @@ BOOK_UNSIGNED = (
 BOOK_UNUSED = "kept as it is: {what} ({place})"
 BOOK_REMARK = "a remark: {what} ({place})"
 BOOK_REMARK_WITH = "a remark: {what} ({place}); {remedy}"
+BOOK_SECRETS = (
+    "secrets that lead to nothing here; set them where `opsbook up` runs, which may be elsewhere:"
+)
+BOOK_SECRET = "{reference} ({place}, {what}): {why}; {without}"
 BOOK_ASSUMED = "assumed: {what} ({place}): {why}"
 VALID_BAD = "{problems} in {books}."
 
@@ -279,14 +296,19 @@ UP_DATABASE_OPTION = (
 UP_READING = "Reading {books} …"
 UP_STARTING = "Starting …"
 BOOK_WORD, WATCHES_WORD, DATA_WORD, STEPS_WORD = "book", "watches", "data", "steps"
+SECRETS_WORD = "secrets"
 NETWORK_WORD, SIGN_IN_WORD = "network", "sign in"
 UP_BOOK = "{id}: {title} · revision {revision}"
 UP_HELD = "{id}: the revision {revision} waits for approval; the one above goes on"
 UP_TROUBLE = "{id}: the revision above goes on from the database. {why}"
+UP_ALIKE = (
+    "more than {n} entries {action} within {seconds} s: the rest of them is in {url}/audit only"
+)
 UP_MORE = " and {n} more"
 UP_ALL_PROBLEMS = "opsbook validate {folder} names all of them"
 UP_MORE_PROBLEMS = "the book's page names more of them"
 UP_DATA = "{data}"
+UP_SECRETS = "{id}: {n} that it refers to, and that this server does not find:"
 UP_DATABASE = "{data}, database on {database}"
 UP_STEPS_OTHER = "run as the user {user}, who cannot read the data folder"
 UP_STEPS_SELF = "run as {user}, the user of this server: whoever can edit the book owns this server"

@@ -23,8 +23,6 @@ incident = table(
     sa.Column("deadline_missed_at", Instant),
     sa.Column("acknowledged_at", Instant),
     sa.Column("acknowledged_by", Id),
-    # Until when the answer counts; after that it is asked for again. Never, if there is no end.
-    sa.Column("acknowledged_until", Instant),
     sa.Column("resolved_at", Instant),
     sa.Column("resolved_by", sa.Text),
     sa.Column("escalation", sa.Text),

@@ -44,8 +44,10 @@ def about_alert(alert: dict[str, Any], language: str, known: str = "") -> str:
     parts = [summary] if summary != known else []
     if alert["value"] is not None:
         parts.append(format_quantity(alert["value"], alert["unit"]))
-    if alert["message"]:
+    if alert["message"] and alert["message"] not in (known, summary):
         parts.append(alert["message"])
+    if said := " ".join((alert.get("annotations") or {}).get("description", "").split()):
+        parts.append(said)
     return " · ".join(parts)
 
 

@@ -8,7 +8,8 @@ Does not belong here: whom to page and when (``people``, ``incidents``), and wha
 an incident. Channels know neither books nor causes: they are handed a message and a destination.
 """
 
+from opsbook.notify.duty import DutyTelling
 from opsbook.notify.loop import Outbox
 from opsbook.notify.store import inbox, mark_all_read, mark_read, unread
 
-__all__ = ["Outbox", "inbox", "mark_all_read", "mark_read", "unread"]
+__all__ = ["DutyTelling", "Outbox", "inbox", "mark_all_read", "mark_read", "unread"]

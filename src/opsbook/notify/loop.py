@@ -5,8 +5,9 @@ only for that attempt. A crash in between leaves a row in sending; whoever decid
 again and says "possibly repeated", since nobody can know.
 
 Pages to one destination go one after the other; different destinations do not wait for each other.
-At most ``at_most`` lanes send at once, and half of them are kept for pages that were not tried yet:
-fifty servers that hang cannot hold up the one page that would have got through.
+At most ``at_most`` lanes send at once. Half of them are kept for destinations that do not ail (the
+last attempt there failed, or one hangs) and pages that were not tried yet: a hundred servers that
+hang cannot hold up the one page that would have got through.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from opsbook.notify import hiding, model, outbox, store
 from opsbook.notify.channel import Sender
 from opsbook.notify.channels import CHANNELS
 from opsbook.notify.errors import Undelivered
+from opsbook.notify.health import HANGS, Health
 from opsbook.notify.store import Lane
 
 NAME: Final = "pages"
@@ -45,13 +47,14 @@ log = structlog.get_logger("opsbook.notify")
 class Outbox:
     """Sends. ``timeout`` bounds one attempt, in seconds of the real clock; ``grace`` a stop.
 
+    After ``hangs`` seconds an attempt counts as hanging.
     ``secrets`` is all that the server knows to be secret: no channel is told any of it.
     """
 
     def __init__(
         self, database: Database, library: Library, loops: Loops, clock: Clock, *,
-        base_url: str, at_most: int = 32, timeout: float = 30.0, grace: float = 3.0,
-        secrets: Callable[[], Iterable[str]] = tuple,
+        base_url: str, at_most: int = 128, timeout: float = 30.0, grace: float = 3.0,
+        hangs: float = HANGS, secrets: Callable[[], Iterable[str]] = tuple,
     ) -> None:  # fmt: skip
         self.database = database
         self.library = library
@@ -65,6 +68,7 @@ class Outbox:
         self._senders: dict[str, Sender] = {}
         self._lanes: dict[Lane, asyncio.Task[None]] = {}
         self._retrying: set[Lane] = set()
+        self._health: Health[Lane] = Health(hangs)
         self._sending: set[int] = set()
         self._recovered = False
         self._stumbled = False
@@ -102,13 +106,16 @@ class Outbox:
             self._stumbled = False
             return now + STUMBLE
         lanes = await self.database.read(lambda tx: store.due_lanes(tx, now, LOOKED_AT))
+        ailing = self._health.ailing(asyncio.get_running_loop().time())
+        self._retrying |= ailing & self._lanes.keys()
         for lane, tried in lanes:
             if self._stopping or len(self._lanes) >= self.at_most:
                 break
-            full = tried and len(self._retrying) >= max(1, self.at_most // 2)
+            ails = tried or lane in ailing
+            full = ails and len(self._retrying) >= max(1, self.at_most // 2)
             if lane in self._lanes or full:
                 continue
-            if tried:
+            if ails:
                 self._retrying.add(lane)
             self._lanes[lane] = asyncio.create_task(self._lane(lane), name=f"page {lane.person}")
         mine = set(self._sending)
@@ -131,7 +138,10 @@ class Outbox:
         self._recovered = True
 
     async def _lane(self, lane: Lane) -> None:
-        """Send what is due in one lane, a turn's worth; then let the loop look again."""
+        """Send what is due in one lane, a turn's worth; then let the loop look again.
+
+        After an attempt that failed it looks again at once, since whoever ails may have to wait.
+        """
         async with self.loops.busy():
             try:
                 for _ in range(TURN):
@@ -150,14 +160,18 @@ class Outbox:
             self.loops.wake(NAME)
 
     async def _one(self, lane: Lane) -> bool:
+        """Send the next in a lane; ``False`` when nothing is due, or the attempt failed."""
         now = self.clock.now()
         until = now + timedelta(seconds=self.timeout) + CLAIM
         row = await self.database.write(lambda tx: store.claim(tx, now, lane, until))
         if row is None:
             return False
         self._sending.add(row["id"])
+        number = self._health.begin(lane, asyncio.get_running_loop().time())
+        taken = None
         try:
             failure = await self._attempt(row)
+            taken = failure is None
             after = self.clock.now()
             if failure is None:
                 await self.database.write(lambda tx: _sent(tx, after, row))
@@ -165,7 +179,8 @@ class Outbox:
                 await self.database.write(lambda tx: _failed(tx, after, row, failure))
         finally:
             self._sending.discard(row["id"])
-        return True
+            self._health.end(number, asyncio.get_running_loop().time(), taken=taken)
+        return taken
 
     async def _attempt(self, row: store.Row) -> Undelivered | None:
         """Send one page; return why it is not out, or ``None``."""

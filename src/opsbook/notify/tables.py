@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from opsbook.base.database import Id, Instant, id_column, table
+from opsbook.base.database import Instant, id_column, table
 
 page = table(
     "page",
@@ -34,19 +34,6 @@ page = table(
     sa.Column("sent_at", Instant),
     sa.Column("read_at", Instant),
     sa.Column("error", sa.Text, nullable=False, default=""),
-)
-
-attempt = table(
-    "page_attempt",
-    id_column(),
-    sa.Column("page_id", Id, sa.ForeignKey("page.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("number", sa.Integer, nullable=False),
-    sa.Column("begun_at", Instant, nullable=False),
-    sa.Column("ended_at", Instant),
-    # sent, failed, or "" while it is under way; what a crash cut off never ends.
-    sa.Column("outcome", sa.Text, nullable=False, default="", server_default=""),
-    sa.Column("error", sa.Text, nullable=False, default="", server_default=""),
-    sa.Index("ix_page_attempt_page", "page_id", "number"),
 )
 
 delivery = table(

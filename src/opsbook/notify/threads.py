@@ -15,11 +15,12 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar, cast
 
 from opsbook.notify.errors import Undelivered
 
 MOST_LEFT: Final = 2
+Result = TypeVar("Result")
 
 
 class Threads:
@@ -41,27 +42,41 @@ class Threads:
                 f"{len(alive)} earlier attempts to send there still hang.",
                 remedy="Look at that server; a restart of Opsbook lets go of them.",
             )
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-
-        def settle(error: BaseException | None) -> None:
-            if done.done():
-                return
-            if error is None:
-                done.set_result(None)
-            else:
-                done.set_exception(error)
-
-        def body() -> None:
-            error: BaseException | None = None
-            try:
-                work()
-            except BaseException as caught:  # noqa: BLE001 (handed to whoever waits)
-                error = caught
-            with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
-                loop.call_soon_threadsafe(settle, error)
-
-        thread = threading.Thread(target=body, name="opsbook-send", daemon=True)
+        thread, done = _begun(work)
         self._running[key] = [*alive, thread]
-        thread.start()
         await done
+
+
+async def alone(work: Callable[[], Result]) -> Result:
+    """Run ``work`` in a thread and wait for it; when cancelled, leave the thread behind.
+
+    For what comes to an end by itself: nothing bounds how many are left.
+    """
+    return await _begun(work)[1]
+
+
+def _begun(work: Callable[[], Result]) -> tuple[threading.Thread, asyncio.Future[Result]]:
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Result] = loop.create_future()
+
+    def settle(result: Result | None, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(cast(Result, result))
+        else:
+            done.set_exception(error)
+
+    def body() -> None:
+        result: Result | None = None
+        error: BaseException | None = None
+        try:
+            result = work()
+        except BaseException as caught:  # noqa: BLE001 (handed to whoever waits)
+            error = caught
+        with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+            loop.call_soon_threadsafe(settle, result, error)
+
+    thread = threading.Thread(target=body, name="opsbook-send", daemon=True)
+    thread.start()
+    return thread, done

@@ -6,9 +6,9 @@ people agreed about duty on the page (`tables`, `store`). Does not belong here: 
 clock).
 """
 
-from opsbook.people.duty import Duty
+from opsbook.people.duty import Duty, Shift
 from opsbook.people.ladder import Rung, next_rung
 from opsbook.people.store import duty
 from opsbook.people.turns import hand_over
 
-__all__ = ["Duty", "Rung", "duty", "hand_over", "next_rung"]
+__all__ = ["Duty", "Rung", "Shift", "duty", "hand_over", "next_rung"]

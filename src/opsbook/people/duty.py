@@ -3,16 +3,19 @@
 Everything that calls somebody asks a `Duty`, which knows the book's turns and what people agreed
 on the page. `store.duty` makes one within a transaction; `Duty(book)` is what the book alone says,
 for comparing books.
+
+`Duty.of` says whom to call at one moment; `Duty.shifts` the same for a time, without asking minute
+by minute: only where a turn, an hour or an exception begins or ends can somebody else come.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from opsbook.book import Book
-from opsbook.people import turns
+from opsbook.people.turns import First, Rota, Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,17 @@ class Agreed:
 
 
 @dataclass(frozen=True, slots=True)
+class Shift:
+    """Somebody is called first from `start` to just before `end`."""
+
+    start: datetime
+    end: datetime
+    person: str
+    why: Why
+    layer: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class Duty:
     """Who is called: a book's teams and rotations, under the exceptions made since.
 
@@ -42,6 +56,7 @@ class Duty:
 
     book: Book
     agreed: tuple[Agreed, ...] = ()
+    _rotas: dict[str, Rota] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, team: str, at: datetime) -> list[str]:
         """Return the people on duty for a team, the one to call first at the front.
@@ -62,7 +77,36 @@ class Duty:
             for one in reversed(self.agreed)
             if one.rotation == rotation and one.holds(at)
         ]
-        return list(dict.fromkeys([*instead, *turns.on_turn(self.book, rotation, at)]))
+        return list(dict.fromkeys([*instead, *self.rota(rotation).on_turn(at)]))
+
+    def rota(self, rotation: str) -> Rota:
+        """Return a rotation of the book, ready to be asked."""
+        found = self._rotas.get(rotation)
+        if found is None:
+            found = self._rotas[rotation] = Rota.of(self.book.rotations[rotation], self.book)
+        return found
+
+    def first(self, rotation: str, at: datetime) -> First:
+        """Return who is called first, and why."""
+        for one in reversed(self.agreed):
+            if one.rotation == rotation and one.holds(at):
+                return First(one.person, "agreed")
+        return self.rota(rotation).first(at)
+
+    def shifts(self, rotation: str, start: datetime, end: datetime) -> list[Shift]:
+        """Return who is called first from when until when, between two moments, without a gap."""
+        start, end = start.astimezone(UTC), end.astimezone(UTC)
+        agreed = [
+            (one.person, one.start, one.end) for one in self.agreed if one.rotation == rotation
+        ]
+        found: list[Shift] = []
+        for begins, ends, first in self.rota(rotation).plan(start, end, agreed):
+            last = found[-1] if found else None
+            if last is not None and (last.person, last.why) == (first.person, first.why):
+                found[-1] = Shift(last.start, ends, first.person, first.why, first.layer)
+            else:
+                found.append(Shift(begins, ends, first.person, first.why, first.layer))
+        return found
 
     def reached(self, names: Iterable[str], at: datetime) -> list[str]:
         """Return the persons that names reach: people as named, of a team its first.

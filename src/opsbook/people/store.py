@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from opsbook.base.database import Transaction
 from opsbook.book import Book
 from opsbook.people.duty import Agreed, Duty
-from opsbook.people.tables import override
+from opsbook.people.tables import override, swap
 
 PAST: Final = timedelta(days=62)
 """How far back exceptions are read: as far as a page about duty looks."""
@@ -40,3 +40,26 @@ def duty(tx: Transaction, book: Book, now: datetime) -> Duty:
             if row["person"] in book.people
         ),
     )
+
+
+def exceptions(tx: Transaction, book: str, rotation: str, since: datetime) -> list[dict[str, Any]]:
+    """Return what was agreed about a rotation and holds or will, in the order it was made."""
+    mine = (override.c.book == book) & (override.c.rotation == rotation)
+    holds = (override.c.ends_at > since) & override.c.withdrawn_at.is_(None)
+    return tx.rows(sa.select(override).where(mine, holds).order_by(override.c.id))
+
+
+def exception(tx: Transaction, number: int) -> dict[str, Any] | None:
+    """Return one exception."""
+    return tx.row(sa.select(override).where(override.c.id == number))
+
+
+def open_swaps(tx: Transaction, book: str, rotation: str) -> list[dict[str, Any]]:
+    """Return the swaps of a rotation that wait for an answer."""
+    mine = (swap.c.book == book) & (swap.c.rotation == rotation) & (swap.c.state == "asked")
+    return tx.rows(sa.select(swap).where(mine).order_by(swap.c.id))
+
+
+def swapping(tx: Transaction, number: int) -> dict[str, Any] | None:
+    """Return one swap, answered or not."""
+    return tx.row(sa.select(swap).where(swap.c.id == number))

@@ -81,19 +81,15 @@ async def listed(visit: Visitor, before: Before = None, match: str = "") -> Resp
         alone, together = _limited(visit, groups, whole=bool(wanted))
         shown = [one for group in (*alone, *together) for one in group["alerts"]]
         alertrows.complete(tx, visit, shown)
-        active = [one for one in rows.active(tx) if one["book"] in names]
-        firing = [one["id"] for one in active if one["state"] == "firing"]
         answering = [book.id for book in visit.books("incidents:read")]
         return {
             "groups": groups,
             "alone": alone,
             "together": together,
             "past": [] if wanted else store.past_alerts(tx, names, limit=EACH, before=before),
-            "pending": [one for one in active if one["state"] == "pending"],
-            "open": sum(
-                one["state"] == "open" and one["book"] in answering
-                for one in incidents.of_alerts(tx, firing)
-            ),
+            "pending": alertstore.pending(tx, names, EACH),
+            "pending_count": alertstore.pending_count(tx, names),
+            "open": alertstore.waiting_incidents(tx, answering),
         }  # fmt: skip
 
     found = await pages.read(visit, read)
@@ -109,8 +105,8 @@ async def listed(visit: Visitor, before: Before = None, match: str = "") -> Resp
         "alone_first": not together
         or (bool(alone) and alone[0]["weight"] <= together[0]["weight"]),
         "past": [alertrows.of_row(visit, one) for one in past],
-        "pending": [alertrows.of_row(visit, one) for one in pending[:EACH]],
-        "pending_more": max(0, len(pending) - EACH),
+        "pending": [alertrows.of_row(visit, one) for one in pending],
+        "pending_more": found["pending_count"] - len(pending),
         "sentence": _sentence(visit.speech, count, quiet, found["open"], wanted=bool(wanted)),
         "answer": found["open"],
         "more": count - shown - linked,
@@ -259,7 +255,7 @@ async def detail(visit: Visitor, alert_id: Number, draft: Before = None) -> Resp
     values = {
         "one": {
             **alertrows.of_row(visit, row), "book": book.id,
-            "message": ways.cut(row["message"], 400),
+            "message": _said(row),
             "reading": alertrows.reading(visit.speech, row) if row["check_id"] else "",
             "all_labels": _pairs(row["labels"]),
             "annotations": _pairs(row["annotations"] or {}),
@@ -333,6 +329,12 @@ def _rule(visit: Visit, book: Book, rule: Any) -> dict[str, Any]:
         "check": rule.check,
         "check_title": readings.title(visit.speech, book, rule.check) if rule.check else "",
     }  # fmt: skip
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    """Return what an alert from outside says beside its title, which is often the same."""
+    said = "" if row["message"] in dict(row["summary"]).values() else row["message"]
+    return ways.cut(said, 400)
 
 
 def _source(visit: Visit, book: Book, source: str) -> str:

@@ -72,6 +72,33 @@ def unanswered_worst(
     return tx.rows(query.limit(limit))
 
 
+def pending(tx: Transaction, books: Collection[str], limit: int) -> list[Row]:
+    """Return the oldest alerts of these books that are about to fire."""
+    query = sa.select(alert).where(*_pending(books)).order_by(alert.c.id)
+    return tx.rows(query.limit(limit))
+
+
+def pending_count(tx: Transaction, books: Collection[str]) -> int:
+    """Return how many alerts of these books are about to fire."""
+    query = sa.select(sa.func.count()).select_from(alert).where(*_pending(books))
+    return int(tx.scalar(query) or 0)
+
+
+def _pending(books: Collection[str]) -> tuple[sa.ColumnElement[bool] | sa.TextClause, ...]:
+    mine = sa.func.coalesce(alert.c.book, "").in_(list(books))
+    return _ACTIVE, alert.c.state == "pending", mine
+
+
+def waiting_incidents(tx: Transaction, books: Collection[str]) -> int:
+    """Return how many incidents of these books wait for an answer whose alerts still fire."""
+    joined = incident.join(incident_alert, incident_alert.c.incident_id == incident.c.id).join(
+        alert, alert.c.id == incident_alert.c.alert_id
+    )
+    waits = (incident.c.state == "open") & incident.c.book.in_(list(books))
+    query = sa.select(sa.func.count(sa.distinct(incident.c.id))).select_from(joined)
+    return int(tx.scalar(query.where(waits, alert.c.state == "firing")) or 0)
+
+
 def by_ids(tx: Transaction, ids: Sequence[int]) -> list[Row]:
     """Return these alerts, in the order they are asked for."""
     found = {row["id"]: row for row in tx.rows(sa.select(alert).where(alert.c.id.in_(list(ids))))}

@@ -51,15 +51,17 @@ def _sentence(
         told.append(
             speech.say_n(
                 "%(n)s intake refused what came last.",
-                "%(n)s intakes refused what came last.", refused,
+                "%(n)s intakes refused what came last.",
+                refused,
             )
         )
     if silent:
         told.append(
             speech.say_n(
                 "%(n)s intake has received nothing yet.",
-                "%(n)s intakes have received nothing yet.", silent,
-            )  # fmt: skip
+                "%(n)s intakes have received nothing yet.",
+                silent,
+            )
         )
     if mute := sum(one["state"] == "failed" for one in hearts):
         told.append(

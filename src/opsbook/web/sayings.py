@@ -373,6 +373,18 @@ KNOWN: Final = (
     ),
     N_("The disk that holds the database is full."),
     N_("Free space there; nothing that was acknowledged is lost, and work goes on by itself."),
+    # why a webhook was not taken
+    N_("No connection: %(why)s."),
+    N_("connection refused"),
+    N_("no route to host"),
+    N_("network is unreachable"),
+    N_("No answer within %(seconds)s s."),
+    N_("Its certificate is not valid."),
+    N_("Its name is not known, or cannot be looked up now."),
+    N_("The connection broke before an answer."),
+    N_("Its answer is no HTTP that could be read."),
+    N_("TLS failed."),
+    N_("It answered %(status)s."),
 )
 """Sentences of the packages below that are known here; `%(name)s` stands for a value in them."""
 

@@ -49,8 +49,17 @@ PATTERNS: Final[Mapping[str, str]] = {
     "silence.set": N_("%(who)s silenced %(matchers)s:"),
     "silence.changed": N_("%(who)s changed the silence of %(matchers)s:"),
     "silence.expired": N_("%(who)s ended the silence of %(matchers)s:"),
+    "duty.exception_made": N_("%(who)s: %(person)s is called first in %(rotation)s, %(when)s."),
+    "duty.exception_withdrawn": N_(
+        "%(who)s: %(person)s is not called first in %(rotation)s any more, %(when)s."
+    ),
+    "duty.swap_asked": N_("%(giver)s asks %(taker)s to take %(rotation)s, %(when)s."),
+    "duty.swap_accepted": N_("%(taker)s takes %(rotation)s from %(giver)s, %(when)s."),
+    "duty.swap_declined": N_("%(taker)s does not take %(rotation)s from %(giver)s, %(when)s."),
+    "duty.swap_withdrawn": N_("%(giver)s needs nobody any more to take %(rotation)s, %(when)s."),
     "incident.severity_raised": N_("%(it)s is worse now: %(after)s instead of %(before)s."),
     "incident.opened": N_("%(it)s was opened: %(severity)s, rule %(rule)s."),
+    "incident.opened.outside": N_("%(it)s was opened: %(severity)s."),
     "incident.paged": N_("Level %(level)s was paged: %(persons)s."),
     "incident.pages_nobody": N_("Nobody was paged: the severity names no escalation."),
     "incident.nobody_on_duty": N_("Level %(level)s reached nobody: %(names)s."),
@@ -70,7 +79,7 @@ PATTERNS: Final[Mapping[str, str]] = {
     "webhook.failed": N_("The webhook %(hook)s was not told of %(event)s; %(attempts)s tries."),
     "webhook.told": N_("The webhook %(hook)s was told."),
     "webhook.on_its_way": N_("The webhook %(hook)s is being told."),
-    "webhook.untold": N_("The webhook %(hook)s is not told yet; %(attempts)s tries: %(why)s"),
+    "webhook.untold": N_("The webhook %(hook)s is not told yet (tries: %(attempts)s): %(why)s"),
     "webhook.replaced": N_("The webhook %(hook)s was not told; a later message replaced this."),
     "webhook.lost": N_(
         "The webhook %(hook)s was not told; given up after %(attempts)s tries: %(why)s"
@@ -259,6 +268,8 @@ def pattern(entry: Mapping[str, Any]) -> str | None:
     action, data = entry["action"], entry["data"] or {}
     closer = [f"{action}.{data[name]}" for name in ("choice", "kind") if name in data]
     if action.startswith("alert.") and "source" in data:
+        closer.append(f"{action}.outside")
+    if action == "incident.opened" and not data.get("rule"):
         closer.append(f"{action}.outside")
     if action == "approval.requested" and str(data.get("for", "")).startswith("book:"):
         closer.append(f"{action}.book")

@@ -245,7 +245,9 @@ def _failing(visit: Visit, one: sendings.Failing) -> Markup:
         )  # fmt: skip
     if one.lost:
         told.append(
-            visit.speech.html_n("%(n)s message was given up.", "%(n)s messages were given up.", one.lost)
+            visit.speech.html_n(
+                "%(n)s message was given up.", "%(n)s messages were given up.", one.lost
+            )
         )
     told.append(
         say("Look whether the receiver runs, and at its address in the book.")

@@ -176,5 +176,6 @@ alerting:
     - path_prefix: {path}
       static_configs: [{{targets: ["{target}"]}}]
 """
-    with running_prometheus(configuration, {"shop.rules.yml": rules}):
-        await ears.until(2, within=15)
+    again = "--rules.alert.resend-delay=1s"
+    with running_prometheus(configuration, {"shop.rules.yml": rules}, again):
+        await ears.until(2, within=40)

@@ -14,7 +14,7 @@ from opsbook.alerts.intake.kinds import KINDS, cloudwatch
 from opsbook.app import vocabulary
 from opsbook.base.database import Database
 from opsbook.book import load
-from opsbook.web import bodies
+from opsbook.web import bodies, limits
 from tests.alerts.intake.gate import Gate
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "intakes.md").read_text()
@@ -57,6 +57,18 @@ def test_what_the_page_has_an_alertmanager_do_is_a_configuration_of_one() -> Non
     [
         ("at most 4 MiB", bodies.LARGEST == 4 * 1024 * 1024),
         ("within 30 s", bodies.LONGEST_BODY_S == 30),
+        ("of at most 1,000 members", bodies.MOST_MEMBERS == 1000),
+        ("at most 1 MiB", bodies.LARGEST_UNPROVEN == 1024 * 1024),
+        ("may take up 128 MiB", bodies.MOST_HELD == 128 * 1024 * 1024),
+        ("together 32 MiB", bodies.MOST_HELD_UNPROVEN == 32 * 1024 * 1024),
+        ("larger than 64 KiB", limits.LARGEST_HEAD == 64 * 1024),
+        ("headers have 10 s", limits.HEAD_S == 10),
+        ("for 60 s is cut off", limits.READ_S == 60),
+        ("(65,536 at most)", limits.FILES == 65_536),
+        ("256 to 4096", (limits.FEWEST_KEPT, limits.MOST_KEPT) == (256, 4096)),
+        ("683 with 1024 files, 16,384 at most", limits.room_for(1024) == 683),
+        ("16,384 at most", limits.MOST == 16_384),
+        ("One address may have a quarter", (limits.SHARE, limits.SHARE_HERE) == (0.25, 0.75)),
         ("at most 64; one", cleaning.MOST == 64),
         ("at most 1024 bytes", cleaning.LONGEST_LABEL == 1024),
         ("of 10 KiB each", cleaning.LONGEST_ANNOTATION == 10 * 1024),

@@ -83,6 +83,17 @@ def test_an_alert_is_seen_while_it_fires_and_not_when_it_is_over(up: Up) -> None
     assert "Board" in seen(up)
 
 
+def test_whoever_sets_a_silence_is_told_how_many_alerts_it_keeps_quiet_now(up: Up) -> None:
+    for host in ("a", "b"):
+        labels = {"alertname": "Loud", "host": host}
+        post(up, "webhook", notification(firing("Loud", labels=labels)))
+    until(lambda: "Loud" in seen(up))
+    words = ("silence", "add", "alertname=Loud", "--for", "1h", "--comment", "we know")
+    told = up.call(*words, "-o", "json").json
+    assert (told["quiet"], told["matchers"]) == (2, ['alertname="Loud"'])
+    assert "No alert that fires now" not in up.call(*words).out
+
+
 def test_from_a_browser_a_door_without_a_token_is_shut(up: Up) -> None:
     request = urllib.request.Request(
         f"{up.url}/in/shop/webhook", b"{}",

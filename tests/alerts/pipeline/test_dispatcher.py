@@ -12,7 +12,7 @@ from opsbook.alerts.pipeline import store
 from opsbook.alerts.pipeline.loop import CONSUMER, WRITE_EVERY
 from opsbook.alerts.pipeline.memory import GRACE
 from opsbook.alerts.silences import InvalidSilence, Wanted
-from opsbook.alerts.tables import alert
+from opsbook.alerts.tables import alert, silence
 from opsbook.base import events
 from opsbook.base.database import Database, DiskFull, Transaction
 from opsbook.book.matchers import parse_all
@@ -272,6 +272,8 @@ async def test_a_recurring_silence_holds_in_its_window_only(alone: Desk) -> None
         ('a="x"', {"ends_in": -MINUTE}),
         ('a="x"', {"schedule": "whenever", "length": MINUTE}),
         ('a="x"', {"schedule": "매일 10:00"}),
+        (f'a=~"{"x" * 1_001}"', {}),
+        ('a=~"(.{1,90}x){9}"', {}),
     ],
 )
 async def test_a_silence_that_would_be_a_mistake_is_refused(
@@ -280,6 +282,27 @@ async def test_a_silence_that_would_be_a_mistake_is_refused(
     asked = wanted(alone.now, matchers, **more)
     with pytest.raises(InvalidSilence):
         await alone.database.write(lambda tx: silences.put(tx, alone.now, "shop", asked, "x"))
+
+
+async def test_a_book_takes_a_thousand_silences_and_says_what_to_do_then(alone: Desk) -> None:
+    row = {
+        "book": "shop", "matchers": [{"name": "a", "op": "=", "value": "x"}],
+        "starts_at": alone.now, "ends_at": alone.now + MINUTE, "created_by": "lead",
+        "comment": "why", "created_at": alone.now, "updated_at": alone.now,
+    }  # fmt: skip
+    rows = [{**row, "uuid": str(n), "book": "other" if n < 5 else "shop"} for n in range(1_004)]
+    await alone.database.write(lambda tx: tx.execute(sa.insert(silence), rows))
+
+    async def put(matchers: str, **more: object) -> None:
+        asked = wanted(alone.now, matchers, **more)
+        await alone.database.write(lambda tx: silences.put(tx, alone.now, "shop", asked, "x"))
+
+    await put('a="y"')
+    with pytest.raises(InvalidSilence, match="has 1,000 silences"):
+        await put('a="z"')
+    await put('a="z"', uuid="7")  # instead of another
+    alone.now += 2 * MINUTE
+    await put('a="z"')
 
 
 def wanted(now: datetime, matchers: str, **more: object) -> Wanted:

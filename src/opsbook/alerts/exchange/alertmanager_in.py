@@ -55,6 +55,8 @@ _INHIBIT: Final = (
     "name", "source_match", "source_match_re", "source_matchers", "target_match",
     "target_match_re", "target_matchers", "equal",
 )  # fmt: skip
+_DOOR: Final = ("token", "severities", "severity", "labels", "default")
+"""What a note says of the intake that an exported file was the door of."""
 _USED_GLOBALS: Final = frozenset({
     "resolve_timeout", "smtp_from", "smtp_smarthost", "smtp_auth_username", "smtp_auth_password",
     "smtp_auth_password_file", "smtp_auth_secret", "smtp_auth_identity", "smtp_require_tls",
@@ -175,16 +177,24 @@ class _Carrying:
                 self.top.sheet.say("changed", (), told, remedy)
             return {}
         given = self.words.given
+        noted = at.note.get("intake")
+        about: Mapping[str, Any] = noted if isinstance(noted, dict) else {}
         if timeout is None and not given:
             return {}
-        intake: dict[str, Any] = {"title": "Prometheus", "kind": "alertmanager", "default": True}
-        if said := {word: here for word, here in given.items() if word != severities.OTHERWISE}:
-            intake["severities"] = said
+        intake: dict[str, Any] = {"title": about.get("title", "Prometheus"), "kind": "alertmanager"}
+        intake |= {name: about[name] for name in _DOOR if name in about}
+        if not about:
+            intake["default"] = True
+        said = {word: here for word, here in given.items() if word != severities.OTHERWISE}
+        if said:
+            intake["severities"] = {**intake.get("severities", {}), **said}
         if severities.OTHERWISE in given:
             intake["severity"] = given[severities.OTHERWISE]
         if timeout is not None:
             intake["resolve_after"] = format_duration(timeout)
-        return {"intakes": {"prometheus": intake}}
+        id = about.get("id")
+        named = isinstance(id, str) and re.fullmatch(ID_PATTERN, id)
+        return {"intakes": {id if named else "prometheus": intake}}
 
     def _not_carried(self) -> None:
         for n, name in self.top.texts_at("templates"):

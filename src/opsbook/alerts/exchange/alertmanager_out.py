@@ -15,13 +15,15 @@ from opsbook.alerts.exchange import intervals, layout, matching
 from opsbook.alerts.exchange.alertmanager_in import ALL_IN_ONE, AT_ONCE
 from opsbook.alerts.exchange.findings import Finding, Setting
 from opsbook.alerts.exchange.layout import Noted
-from opsbook.alerts.exchange.receivers_out import Out, receivers
+from opsbook.alerts.exchange.receivers_out import Out, receivers, spoken
+from opsbook.alerts.exchange.severities import LABEL
 from opsbook.alerts.pipeline import routing
 from opsbook.alerts.pipeline.routing import Node
 from opsbook.base.quantities import format_duration
 from opsbook.book import Book
 from opsbook.book.matchers import Matchers
 from opsbook.book.positions import Path
+from opsbook.book.sections.intakes import Intake
 from opsbook.book.sections.routing import Route
 
 FILE = "alertmanager.yml"
@@ -50,7 +52,9 @@ def write(book: Book, *, url: str, alone: bool = False) -> Exported:
     prometheus = [one for one in book.intakes.values() if one.kind == "alertmanager"]
     prometheus.sort(key=lambda one: not one.default)
     if prometheus:
-        content["global"] = {"resolve_timeout": format_duration(prometheus[0].resolve_after)}
+        timeout = {"resolve_timeout": format_duration(prometheus[0].resolve_after)}
+        content["global"] = Noted(timeout, {"intake": _intake(prometheus[0])})
+    _untranslated(out, prometheus, root)
     content["route"] = route
     content["receivers"] = receivers(out)
     if book.inhibitions:
@@ -62,6 +66,31 @@ def write(book: Book, *, url: str, alone: bool = False) -> Exported:
     settings = tuple(sorted(set(out.settings)))
     text = layout.written(content, head=head)
     return Exported({FILE: text}, tuple(sorted(set(out.findings))), settings)
+
+
+def _intake(one: Intake) -> dict[str, Any]:
+    """The door that Alertmanager itself is, with what it has no words for; references only."""
+    found: dict[str, Any] = {
+        "id": one.id, "title": spoken(one.title), "token": one.token,
+        "severities": dict(one.severities), "severity": one.severity, "labels": dict(one.labels),
+        "default": one.default,
+    }  # fmt: skip
+    return {name: value for name, value in found.items() if value}
+
+
+def _untranslated(out: Out, doors: Iterable[Intake], root: Node) -> None:
+    """Alertmanager routes by the sender's own word, and these routes ask for the book's."""
+    asked = [one.conditions for one in root.all()]
+    for inhibition in out.book.inhibitions.values():
+        asked += [inhibition.sources, inhibition.targets]
+    if not any(one.name == LABEL for conditions in asked for one in conditions):
+        return
+    for door in doors:
+        if door.severities:
+            made = ", ".join(f"{word} is {here}" for word, here in door.severities.items())
+            told = f"Alertmanager translates no severities, and routes ask for the book's ({made})"
+            remedy = "let whatever hands alerts in say the book's, as the exported rules do"
+            out.say("changed", ("intakes", door.id, "severities"), told, remedy)
 
 
 def _route(out: Out, route: Route, node: Node, around: Node | None, path: Path) -> Any:
@@ -135,8 +164,7 @@ def _inhibitions(out: Out) -> list[Any]:
         path: Path = ("inhibitions", id)
         note: dict[str, Any] = {"id": id}
         if one.title is not None:
-            by = dict(one.title.by_language)
-            note["title"] = by[""] if set(by) == {""} else by
+            note["title"] = spoken(one.title)
         rule: dict[str, Any] = {
             "source_matchers": _matchers(out, one.sources, path),
             "target_matchers": _matchers(out, one.targets, path),

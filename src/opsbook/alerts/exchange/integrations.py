@@ -24,7 +24,8 @@ TEMPLATE: Final = "{{"
 class Address:
     """Where messages go. `form` is the address with secrets in braces; `plain` where it has none.
 
-    `same` tells two addresses apart without being shown to anybody, since secrets are in it.
+    `same` tells two addresses apart without being shown to anybody, since secrets are in it. `what`
+    is in the name of the secret, where the integration's own name says too little of it.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Address:
     at: Path
     plain: str = ""
     same: tuple[str, ...] = ()
+    what: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ def _slack(at: At, top: At) -> Address | None:
         if token is None:
             return None
         form = f"slack://{token.shown}/{quote(channel, safe='')}"
-        return Address(title, form, token.at, same=("slack", token.value, channel))
+        same = ("slack", token.value, channel)
+        return Address(title, form, token.at, same=same, what="slack_token")
     url = _secret(at, top, "api_url", top_name="slack_api_url")
     if url is None:
         return None

@@ -8,7 +8,7 @@ nowhere. A receiver that Opsbook wrote says in its note who it is here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,8 +18,10 @@ from opsbook.alerts.exchange.findings import Setting
 from opsbook.alerts.exchange.integrations import KINDS, NEWER, WEBHOOK_KEYS, WEBHOOKS, Address, Kind
 from opsbook.alerts.exchange.known import Known
 from opsbook.alerts.exchange.reading import At
+from opsbook.alerts.exchange.receivers_out import digest, mail_of
 from opsbook.book.fields import ID_PATTERN
 from opsbook.book.problems import suggestion
+from opsbook.book.sections.people import SECRET
 from opsbook.book.sections.webhooks import is_loopback
 
 Told = tuple[tuple[str, bool], ...]
@@ -117,6 +119,7 @@ class Receivers:
                     yield noted, resolved
                 elif address is not None:
                     yield self._channel(one, name, kind, address, noted), resolved
+                    self._is_no_channel(one, noted)
         for one in at.each(WEBHOOKS):
             one.only(WEBHOOK_KEYS)
             resolved = one.flag("send_resolved", True)
@@ -125,6 +128,8 @@ class Receivers:
                 yield noted, resolved
             elif "incident" in one.note:
                 continue
+            elif isinstance(noted, str) and (back := self._restored(one, noted)):
+                yield back, resolved
             elif isinstance(noted, str) and "back" in one.note:
                 told = f"leads back to Opsbook for {noted!r}, whom this book does not have"
                 one.say("missing", "", told, "carry it over into the book with its people")
@@ -150,17 +155,45 @@ class Receivers:
                     )
 
     def _channel(self, at: At, name: str, kind: Kind, address: Address, noted: Any) -> str:
-        if address.same in self._same:
-            return self._same[address.same]
+        wanted = noted if isinstance(noted, str) and re.fullmatch(ID_PATTERN, noted) else ""
+        same = (*address.same, wanted)
+        if same in self._same:
+            return self._same[same]
+        about = _about(at, "channel")
         if kind.pages:
             told = "each message becomes an incident there, and its end is told as another"
             at.say("changed", "", told, "or let Opsbook page: as: incident, and an escalation")
-        wanted = noted if isinstance(noted, str) and re.fullmatch(ID_PATTERN, noted) else ""
         id = unique(wanted or f"{slug(name) or 'receiver'}-{kind.name}", self._taken)
-        self._same[address.same] = id
-        to: Any = address.plain or self._secret(name, kind.name, address.form, at, address)
-        self.channels[id] = {"title": address.title, "to": to}
+        self._same[same] = id
+        reference = _reference(about.get("to"))
+        to: Any = address.plain
+        if reference:
+            to = self._referred(reference, address.form, at, address)
+        elif not address.plain:
+            what = address.what or kind.name
+            to = self._secret(name, what, address.form, at, address)
+        elif _is_mail(at, noted_to := about.get("to")):
+            to = noted_to
+        self.channels[id] = {**_described(about, address.title), "to": to}
         return id
+
+    def _is_no_channel(self, at: At, noted: Any) -> None:
+        if "is" in at.note:
+            told = f"{noted!r} was a {at.note['is']} and is a channel of that name here"
+            at.say("changed", "", told, f"write people: or teams: with {noted} in it")
+
+    def _restored(self, at: At, noted: str) -> str:
+        """A channel that Alertmanager does not reach by itself, as a book had it; else nothing."""
+        about = _about(at, "channel")
+        reference = _reference(about.get("to"))
+        if "back" not in at.note or not reference or not re.fullmatch(ID_PATTERN, noted):
+            return ""
+        same = ("back", noted)
+        if same not in self._same:
+            id = self._same[same] = unique(noted, self._taken)
+            to = self._referred(reference, "the address that Apprise knows it by", at)
+            self.channels[id] = {**_described(about, noted), "to": to}
+        return self._same[same]
 
     @property
     def _taken(self) -> set[str]:
@@ -177,6 +210,16 @@ class Receivers:
         self.settings.append(Setting(variable, form, at.sheet.file, line))
         return {"secret": f"env:{variable}"}
 
+    def _referred(
+        self, reference: str, form: str, at: At, address: Address | None = None
+    ) -> dict[str, str]:
+        """A secret under the name that a book had for it."""
+        line = at.sheet.line(address.at)[0] if address is not None else at.line()
+        name = reference.partition(":")[2]
+        self._variables.add(name)
+        self.settings.append(Setting(name, form, at.sheet.file, line))
+        return {"secret": reference}
+
     def _webhook(self, at: At, name: str, noted: Any) -> str:
         url = at.text("url")
         if "url_file" in at:
@@ -187,23 +230,39 @@ class Receivers:
             at.say("error", "url" if "url" in at else "", "is no address of the web",
                    "write url: https://…")  # fmt: skip
             return ""
-        same = ("webhook", url or form, repr(at.value.get("http_config")))
+        wanted = noted if isinstance(noted, str) and re.fullmatch(ID_PATTERN, noted) else ""
+        same = ("webhook", url or form, repr(at.value.get("http_config")), wanted)
         if same in self._same:
             return self._same[same]
-        wanted = noted if isinstance(noted, str) and re.fullmatch(ID_PATTERN, noted) else ""
+        about = _about(at, "webhook")
         id = unique(wanted or f"{slug(name) or 'receiver'}-webhook", self._taken)
         self._same[same] = id
         if at.text("max_alerts") not in {"", "0"}:
             at.say("missing", "max_alerts", "is not carried over", "a message has its whole group")
-        hook: dict[str, Any] = {"title": f"Webhook of {name}", **self._led(at, name, url, form)}
-        hook["events"] = ["alerts"]
-        if headers := self._headers(at, name):
+        hook = {**_described(about, f"Webhook of {name}"), **self._led(at, name, url, form, about)}
+        if signed := _reference({"secret": about.get("secret")}):
+            form = "what the requests are signed with"
+            hook["secret"] = self._referred(signed, form, at)["secret"]
+        hook["events"] = _texts(about.get("events")) or ["alerts"]
+        noted_headers = about.get("headers")
+        kept = noted_headers if isinstance(noted_headers, dict) else {}
+        if headers := self._headers(at, name, kept):
             hook["headers"] = headers
         self.webhooks[id] = hook
         return id
 
-    def _led(self, at: At, name: str, url: str, form: str) -> dict[str, Any]:
-        """The address: as it stands where it plainly holds no secret, which is on this machine."""
+    def _led(
+        self, at: At, name: str, url: str, form: str, about: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The address: as it stands where it plainly holds no secret.
+
+        That is on this machine, or where a book had it in the open and it is the same still.
+        """
+        loopback = {"loopback": True} if about.get("loopback") is True else {}
+        if reference := _reference({"secret": about.get("address")}):
+            return {"url": self._referred(reference, form, at), **loopback}
+        if url and about.get("address") == digest(url):
+            return {"url": url, **loopback}
         parts = urlsplit(url) if url else None
         if parts is not None and is_loopback(parts.hostname or ""):
             if "@" not in parts.netloc and not parts.query:
@@ -214,28 +273,59 @@ class Receivers:
             at.say("changed", "url", told, "give the receiver TLS, and set its https address")
         return {"url": self._secret(name, "webhook", form, at)}
 
-    def _headers(self, at: At, name: str) -> dict[str, str]:
+    def _headers(self, at: At, name: str, kept: Mapping[Any, Any]) -> dict[str, str]:
         http = at.inside("http_config")
-        found = {}
-        form = ""
+        found = {str(one): str(value) for one, value in kept.items()}
+        noted = next((one for one in found if one.lower() == "authorization"), "")
+        form, what = "", "authorization"
         bearer, basic = http.inside("authorization"), http.inside("basic_auth")
         if "authorization" in http:
             kind = bearer.text("type") or "Bearer"
             form = f"{kind} {{credentials}}"
             if "credentials_file" in bearer:
                 form = f"{kind} {{content of {bearer.text('credentials_file')}}}"
+            what = f"{kind}_authorization" if "type" in bearer else what
         elif "basic_auth" in http:
-            form = "Basic {base64 of username:password}"
+            form, what = "Basic {base64 of username:password}", "basic_auth"
         elif "bearer_token" in http or "bearer_token_file" in http:
-            form = "Bearer {bearer_token}"
+            form, what = "Bearer {bearer_token}", "bearer_token"
         if form:
             place = basic if "basic_auth" in http else bearer if "authorization" in http else http
-            found["Authorization"] = self._secret(name, "authorization", form, place)["secret"]
+            if reference := _reference({"secret": found.get(noted)}):
+                found[noted] = self._referred(reference, form, place)["secret"]
+            else:
+                found["Authorization"] = self._secret(name, what, form, place)["secret"]
+        elif noted:
+            del found[noted]
         for key in http.value:
             if key not in {"authorization", "basic_auth", "bearer_token", "bearer_token_file",
                            "follow_redirects", "enable_http2"}:  # fmt: skip
                 http.say("missing", key, "is not carried over", "connections are made directly")
         return found
+
+
+def _about(at: At, what: str) -> Mapping[str, Any]:
+    """What a note says of a channel or a webhook of the book it was written from."""
+    found = at.note.get(what)
+    return found if isinstance(found, dict) else {}
+
+
+def _described(about: Mapping[str, Any], title: str) -> dict[str, Any]:
+    """Title and whatever else an element had that no integration has a word for."""
+    found = {"title": about.get("title") or title}
+    return found | {name: about[name] for name in ("description", "public") if name in about}
+
+
+def _reference(value: Any) -> str:
+    """``env:NAME`` or ``file:/path`` of ``{secret: …}``; empty where there is none."""
+    found = value.get("secret") if isinstance(value, dict) else None
+    return found if isinstance(found, str) and SECRET.fullmatch(found) else ""
+
+
+def _is_mail(at: At, noted: Any) -> bool:
+    """Whether a noted address of mail still says what the configuration says."""
+    meant = mail_of(noted) if isinstance(noted, str) and not urlsplit(noted).password else {}
+    return bool(meant) and all(at.value.get(name) == value for name, value in meant.items())
 
 
 def _texts(value: Any) -> list[str]:

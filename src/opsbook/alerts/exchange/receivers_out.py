@@ -8,6 +8,7 @@ where Alertmanager 0.25 reads no file; which of them to set is told.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,8 +20,9 @@ from opsbook.alerts.exchange.layout import Noted
 from opsbook.alerts.pipeline.routing import Listener, Node
 from opsbook.book import Book
 from opsbook.book.positions import Path, dotted
-from opsbook.book.sections.people import Contact
+from opsbook.book.sections.people import SECRET, Contact
 from opsbook.book.sections.webhooks import Webhook
+from opsbook.book.texts import Text
 
 SECRETS: Final = "secrets"
 """The folder beside alertmanager.yml that secrets are read from, each under its variable's name."""
@@ -38,6 +40,9 @@ _HOSTS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 _NAMED: Final = ("slack", "discord", "telegram", "pagerduty", "opsgenie", "victorops", "pushover",
                  "webex")  # fmt: skip
+
+_MAIL: Final = frozenset({"email", "mail", "mailto", "mailtos", "smtp"})
+SLACK_API: Final = "https://slack.com/api/chat.postMessage"
 
 Definition = tuple[str, str, tuple[Listener, ...]]
 
@@ -97,10 +102,8 @@ def _receiver(out: Out, definition: Definition, name: str) -> Any:
     note: dict[str, Any] = {}
     if named:
         note["receiver"] = named
-        title = out.book.receivers[named].title
-        if title is not None:
-            by = dict(title.by_language)
-            note["title"] = by[""] if set(by) == {""} else by
+        if (title := out.book.receivers[named].title) is not None:
+            note["title"] = spoken(title)
     note |= {"to": [one.id for one in listeners], "as": as_}
     configs: dict[str, list[Any]] = {}
     if as_ == "incident" and not out.alone:
@@ -135,17 +138,67 @@ def _back(out: Out) -> dict[str, Any]:
 
 def _entries(out: Out, id: str) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """The integrations that one listener is reached by: key, settings, more for the note."""
+    more = _who(out.book, id)
     found = list(_direct(out, id))
     if found:
-        yield from ((key, config, {}) for key, config in found)
+        yield from ((key, config, more) for key, config in found)
     elif not out.alone:
-        yield "webhook_configs", _back(out), {"back": True}
+        yield "webhook_configs", _back(out), {**more, "back": True}
     else:
         section = "people" if id in out.book.people else "teams" if id in out.book.teams else (
             "channels"
         )  # fmt: skip
         told = "no integration of Alertmanager reaches it, so that nobody is told there"
         out.say("missing", (section, id), told, "add one to the receiver by hand")
+
+
+def _who(book: Book, id: str) -> dict[str, Any]:
+    """What a listener is here, without the addresses and secrets that stand in the file.
+
+    References are names of places and no secrets. An address that the book has in the open is told
+    by its digest, so that one that was put in its place since is not taken for open as well.
+    """
+    if (hook := book.webhooks.get(id)) is not None:
+        found: dict[str, Any] = {"title": spoken(hook.title)}
+        if hook.description is not None:
+            found["description"] = spoken(hook.description)
+        found["address"] = hook.url.secret or digest(hook.url.url or "")
+        if hook.loopback:
+            found["loopback"] = True
+        if hook.secret is not None:
+            found["secret"] = hook.secret
+        if hook.events != ("alerts",):
+            found["events"] = list(hook.events)
+        headers = {n: v for n, v in hook.headers.items() if _open(n, v)}
+        return {"webhook": found | ({"headers": headers} if headers else {})}
+    if (channel := book.channels.get(id)) is not None:
+        found = {"title": spoken(channel.title)}
+        if channel.description is not None:
+            found["description"] = spoken(channel.description)
+        if channel.public:
+            found["public"] = True
+        if channel.to.secret is not None:
+            found["to"] = {"secret": channel.to.secret}
+        elif mail_of(channel.to.url or "") and not urlsplit(channel.to.url or "").password:
+            found["to"] = channel.to.url
+        return {"channel": found}
+    return {"is": "person" if id in book.people else "team"}
+
+
+def _open(name: str, value: str) -> bool:
+    """Whether a header may stand in a note: not where it lets somebody in by itself."""
+    return name.lower() != "authorization" or SECRET.fullmatch(value) is not None
+
+
+def digest(text: str) -> str:
+    """What an address is known by again without being told."""
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def spoken(text: Text) -> Any:
+    """A text as a book writes it: plain, or by language."""
+    by = dict(text.by_language)
+    return by[""] if set(by) == {""} else by
 
 
 def _direct(out: Out, id: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -175,12 +228,34 @@ def _hook(out: Out, hook: Webhook) -> dict[str, Any]:
     config: dict[str, Any] = {"url": _unset(out, hook.url, "its address", (*path, "url"))}
     for name, value in hook.headers.items():
         if name.lower() == "authorization":
-            file = out.secret(value, "what follows Bearer", path) if ":" in value else ""
-            if file:
-                config["http_config"] = {"authorization": {"credentials_file": file}}
-                continue
-        out.say("missing", (*path, "headers"), f"Alertmanager sends no header {name}")
+            config["http_config"] = _authorization(out, hook, value)
+        else:
+            out.say("missing", (*path, "headers"), f"Alertmanager sends no header {name}")
     return config
+
+
+def _authorization(out: Out, hook: Webhook, value: str) -> dict[str, Any]:
+    """Who is let in by a header: Alertmanager wants its kind, and for Basic its two parts.
+
+    A reference says nothing of what it leads to, so its name has to: ``env:BOT_BASIC_AUTH``.
+    """
+    path: Path = ("webhooks", hook.id, "headers", "Authorization")
+    given = SECRET.fullmatch(value) is not None
+    own = re.sub(r"\W+", "_", f"{hook.id}_authorization".upper())
+    reference = value if given else f"env:{own}"
+    words = _words_of(value) if given else [value.partition(" ")[0].lower()]
+    if "basic" in words:
+        user = f"{UNSET}-{reference.partition(':')[2]}-user"
+        told = "Alertmanager wants the user name and the password of Basic authentication apart"
+        remedy = f"put the name in place of {user}, and the password alone into the file"
+        out.say("changed", path, told, remedy)
+        file = out.secret(reference, "the password alone, in plain", path)
+        return {"basic_auth": {"username": user, "password_file": file}}
+    if "bearer" not in words:
+        told = "is sent as a Bearer, since nothing in its name says that it is Basic"
+        out.say("changed", path, told, "write basic_auth: in the file if it is")
+    file = out.secret(reference, "what follows Bearer", path)
+    return {"authorization": {"credentials_file": file}}
 
 
 def _unset(out: Out, contact: Contact, form: str, path: Path) -> str:
@@ -204,14 +279,21 @@ def kind_of(contact: Contact) -> str:
     if contact.url is not None:
         parts = urlsplit(contact.url)
         return _SCHEMES.get(parts.scheme.lower(), "") or _HOSTS.get(parts.hostname or "", "")
-    words = re.split(r"[^a-z]+", (contact.secret or "").lower())
+    words = _words_of(contact.secret or "")
+    if not _MAIL.isdisjoint(words):
+        return "email"
     return next((kind for kind in _NAMED if kind in words), "")
+
+
+def _words_of(reference: str) -> list[str]:
+    return re.split(r"[^a-z]+", reference.lower())
 
 
 def _contact(out: Out, contact: Contact, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     kind = kind_of(contact)
-    if kind == "email" and contact.url is not None:
-        if mail := _mail(out, contact.url, path):
+    if kind == "email":
+        mail = _mail(out, contact.url, path) if contact.url else _mail_unseen(out, contact, path)
+        if mail:
             yield "email_configs", mail
         return
     if not kind:
@@ -233,8 +315,7 @@ def _config(
 ) -> dict[str, Any]:
     match kind:
         case "slack":
-            form = "the address of the incoming webhook, https://hooks.slack.com/…"
-            return {"api_url_file": out.secret(reference, form, path)}
+            return _slack(out, contact, reference, path)
         case "pagerduty":
             return {"routing_key_file": out.secret(reference, "the integration key", path)}
         case "opsgenie":
@@ -267,9 +348,72 @@ def _mark(out: Out, reference: str, form: str, path: Path) -> str:
     return name
 
 
+def _slack(out: Out, contact: Contact, reference: str, path: Path) -> dict[str, Any]:
+    """An incoming webhook or, where the reference is called a token, a bot; and its channel."""
+    channel = _channel(contact.url or "") if contact.url else ""
+    if not channel:
+        channel = next(iter(re.findall(r"(?<!\S)[#@][^\s#@]+", _title(out, path))), "")
+        if channel:
+            told = f"the channel {channel} is taken from its title"
+            out.say("changed", path, told, "look whether the secret leads there")
+        else:
+            told = "which channel of Slack it is stands in the secret alone, if anywhere"
+            out.say("changed", path, told, "write channel: in the file if it is not the webhook's")
+    bot = contact.url is None and "token" in _words_of(reference)
+    if bot:
+        file = out.secret(reference, "the token of the bot, xoxb-…", path)
+        return {"api_url": SLACK_API, "channel": channel or UNSET,
+                "http_config": {"authorization": {"credentials_file": file}}}  # fmt: skip
+    form = "the address of the incoming webhook, https://hooks.slack.com/…"
+    config = {"api_url_file": out.secret(reference, form, path)}
+    return config | ({"channel": channel} if channel else {})
+
+
+def _channel(url: str) -> str:
+    """The channel in an address of Slack as Apprise reads it: behind the key, or ``?to=``."""
+    if to := parse_qs(urlsplit(url).query).get("to"):
+        return to[-1]
+    found = re.search(r"/((?:#|%23|@|%40)[^/?]+)", url)
+    return unquote(found[1]) if found else ""
+
+
+def _title(out: Out, path: Path) -> str:
+    channel = out.book.channels.get(str(path[1])) if path[0] == "channels" else None
+    return " ".join(channel.title.by_language.values()) if channel is not None else ""
+
+
+def _mail_unseen(out: Out, contact: Contact, path: Path) -> dict[str, Any]:
+    """Mail to an address that is a secret as a whole: what is not known is named, to be set."""
+    reference = contact.secret or ""
+    mark = f"{UNSET}-{reference.partition(':')[2].strip('/')}"
+    to = dict.fromkeys(re.findall(r"[^\s,<>()]+@[^\s,<>()]+", _title(out, path)))
+    parts = {"to": ", ".join(to) or mark, "from": mark, "auth_username": mark}
+    unset = [name for name, value in parts.items() if value == mark]
+    told = f"the address is a secret, which {', '.join(unset)} and smarthost are parts of"
+    out.say("changed", path, told, f"put them in place of {mark}")
+    host = re.sub(r"[^\w.-]+", "-", mark)
+    file = out.secret(reference, "the password of the mail account alone", path)
+    return {**parts, "smarthost": f"{host}.invalid:587", "require_tls": True,
+            "auth_password_file": file}  # fmt: skip
+
+
 def _mail(out: Out, url: str, path: Path) -> dict[str, Any]:
-    """The settings of ``mailto://`` and ``mailtos://`` as Apprise reads them."""
+    config = mail_of(url)
+    if config and urlsplit(url).password:
+        reference = "env:" + re.sub(r"\W+", "_", f"{path[1]}_email_password".upper())
+        config["auth_username"] = unquote(urlsplit(url).username or "")
+        config["auth_password_file"] = out.secret(reference, "the password", path)
+    return config
+
+
+def mail_of(url: str) -> dict[str, Any]:
+    """The settings of ``mailto://`` and ``mailtos://`` as Apprise reads them, but for a password.
+
+    Empty for an address that is none of these.
+    """
     parts = urlsplit(url)
+    if parts.scheme.lower() not in {"mailto", "mailtos"}:
+        return {}
     said = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     user, host = unquote(parts.username or ""), parts.hostname or ""
     to = said.get("to") or ",".join(unquote(one) for one in parts.path.split("/") if one)
@@ -282,12 +426,7 @@ def _mail(out: Out, url: str, path: Path) -> dict[str, Any]:
     sender = said.get("from") or (user if "@" in user else f"{user or 'opsbook'}@{host}")
     if not host or not (to or user):
         return {}
-    config: dict[str, Any] = {
+    return {
         "to": to or sender, "from": sender, "smarthost": f"{said.get('smtp', host)}:{port}",
         "require_tls": secure and not ssl,
     }  # fmt: skip
-    if parts.password:
-        config["auth_username"] = user
-        reference = "env:" + re.sub(r"\W+", "_", f"{path[1]}_email_password".upper())
-        config["auth_password_file"] = out.secret(reference, "the password", path)
-    return config

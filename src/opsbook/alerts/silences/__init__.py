@@ -5,12 +5,13 @@ changing and expiring one, by Alertmanager's rules. Does not belong here: quiet 
 always the same, which are the book's (``mute`` of a route), and inhibitions.
 """
 
-from opsbook.alerts.silences.index import Index, index_of
+from opsbook.alerts.silences.index import Index, by_book, index_of
 from opsbook.alerts.silences.model import (
     InvalidSilence,
     Silence,
     State,
     Wanted,
+    faults,
     matching,
     of_row,
 )
@@ -23,8 +24,10 @@ __all__ = [
     "Silence",
     "State",
     "Wanted",
+    "by_book",
     "current",
     "expire",
+    "faults",
     "get",
     "index_of",
     "list_of",

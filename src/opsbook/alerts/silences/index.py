@@ -36,9 +36,9 @@ _numbers = itertools.count(1)
 
 
 class Met(NamedTuple):
-    """What an alert with these very labels meets, in the index of this number."""
+    """What an alert with these very labels meets: the index of which number says so."""
 
-    index: int
+    where: int
     labels: Mapping[str, str]
     names: tuple[str, ...]
 
@@ -74,8 +74,8 @@ class Index:
             for each in one.matchers:
                 if each.is_regex:
                     patterns.setdefault(each.name, {})[each.value] = None
-        old = before.patterns if before is not None else {}
-        self.patterns = {
+        old: dict[str, Patterns] = before.patterns if before is not None else {}
+        self.patterns: dict[str, Patterns] = {
             name: old[name] if name in old and old[name].all == tuple(some) else Patterns(some)
             for name, some in patterns.items()
         }
@@ -85,7 +85,7 @@ class Index:
         """Return the silences that keep an alert quiet at `now`, in the order they were set."""
         met = alert.met
         labels = alert.labels
-        if met is None or met.index != self.number or met.labels is not labels:
+        if met is None or met.where != self.number or met.labels is not labels:
             names = self._anew(labels, met)
             if len(self._same) >= MOST_SHARED:
                 self._same = {}
@@ -130,7 +130,7 @@ class Index:
         return mine is not None and mine.matchers == one.matchers
 
     def _anew(self, labels: Mapping[str, str], met: Met | None) -> tuple[str, ...]:
-        new = self._since.get(met.index) if met is not None and met.labels is labels else None
+        new = self._since.get(met.where) if met is not None and met.labels is labels else None
         if met is None or new is None:
             return self._looked_up(labels)
         names = {name for name in met.names if name in self._by_name}
@@ -259,6 +259,14 @@ def index_of(known: tuple[Silence, ...]) -> Index:
     made = Index(known, recent[0] if recent else None)
     _recent[known[0].book] = (made, *recent[: KEPT - 1])
     return made
+
+
+def by_book(some: Iterable[Silence]) -> dict[str, Index]:
+    """Return an index for each book that these are of: for one answer, and remembered nowhere."""
+    books: dict[str, list[Silence]] = {}
+    for one in some:
+        books.setdefault(one.book, []).append(one)
+    return {book: Index(tuple(mine)) for book, mine in books.items()}
 
 
 _NONE: Final = Index(())

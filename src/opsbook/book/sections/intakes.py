@@ -20,12 +20,6 @@ IntakeKind = Literal[
 
 SecretText = Annotated[str, Field(pattern=SECRET_FORM)]
 JSON_PATH_FORM: Final = r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+|\[\d{1,4}\])*$"
-FIRING: Final = (
-    "firing", "fired", "triggered", "open", "opened", "active", "alert", "alerting", "alarm",
-    "problem", "fatal", "critical", "error", "warning", "bad", "down", "failed", "failing",
-    "new", "started", "ongoing", "acknowledged", "degraded", "unhealthy", "outage",
-)  # fmt: skip
-"""What senders call an alert that fires."""
 FieldPath = Annotated[str, Field(pattern=JSON_PATH_FORM, max_length=400)]
 
 
@@ -40,8 +34,8 @@ class Fields(Part):
     """Whether it fires or is over; it fires, if left out."""
     resolved: tuple[str, ...] = ("resolved", "ok", "closed", "normal")
     """The values of status that mean it is over, in any case of letters."""
-    firing: tuple[str, ...] = FIRING
-    """The values of status that mean it fires; an alert with any other is refused."""
+    firing: tuple[str, ...] | None = None
+    """The values that mean it fires, others being refused; any but the resolved, if left out."""
     severity: FieldPath | None = None
     """How bad it is, in the sender's words; becomes the label severity."""
     summary: FieldPath | None = None

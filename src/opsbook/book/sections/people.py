@@ -148,8 +148,12 @@ class Layer(Part):
     """How long a turn is."""
     starts: Moment
     """When the first person's first turn began; hand-overs are at this time of day."""
+    until: Moment | None = None
+    """When it ends; a day alone means its end. Never, if left out."""
     only: HoursText | None = None
     """The hours this layer holds in; always, if left out."""
+    timezone: Zone | None = None
+    """The zone of its hours and hand-overs; the rotation's if left out. Duty follows the sun so."""
 
 
 class Override(Part):

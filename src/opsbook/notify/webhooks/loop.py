@@ -3,16 +3,22 @@
 As with pages, an attempt is a committed row before a byte leaves, and its outcome is accepted only
 for that attempt; what a crash left in sending is sent again and says "possibly repeated".
 
-At most ``EACH`` requests go to one hook at once, so that a receiver that does not answer holds up
-nobody but itself. Within a hook the deliveries of one run go one after the other. One that failed
-waits for its next try while later ones of the same run go ahead: a receiver that chokes on one
-event is not cut off from all that follow. So the order is kept where it can be and not promised;
+A receiver that does not answer holds up nobody but itself. There are ``at_most`` places for what is
+under way. A hook has one of them, up to ``EACH`` once it has answered; one that ails (its last
+attempt failed, or one hangs) has one again, and all that ail together have half of the places. More
+than one place for a hook is given while half of them are free.
+
+Within a hook the deliveries of one run go one after the other. One that failed waits for its next
+try while later ones of the same run go ahead: a receiver that chokes on one event is not cut off
+from all that follow. So the order is kept where it can be and not promised;
 each body carries a sequence to sort by.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
@@ -30,12 +36,13 @@ from opsbook.book.library import Library
 from opsbook.book.sections.webhooks import Webhook
 from opsbook.notify import outbox
 from opsbook.notify.errors import Undelivered
+from opsbook.notify.health import HANGS, Health
 from opsbook.notify.webhooks import model, sending, store
 from opsbook.notify.webhooks.store import TOPIC, Lane, Row
 
 NAME: Final = "webhooks"
 EACH: Final = 4
-AT_MOST: Final = 64
+AT_MOST: Final = 256
 TURN: Final = 20
 LOOKED_AT: Final = 500
 STUMBLE: Final = timedelta(seconds=5)
@@ -51,11 +58,14 @@ log = structlog.get_logger("opsbook.notify")
 
 
 class Deliveries:
-    """Sends. ``timeout`` bounds one attempt, in seconds of the real clock; ``grace`` a stop."""
+    """Sends. ``timeout`` bounds one attempt, in seconds of the real clock; ``grace`` a stop.
+
+    After ``hangs`` seconds an attempt counts as hanging.
+    """
 
     def __init__(
         self, database: Database, library: Library, loops: Loops, clock: Clock, *,
-        timeout: float = 10.0, grace: float = 3.0,
+        timeout: float = 10.0, grace: float = 3.0, at_most: int = AT_MOST, hangs: float = HANGS,
     ) -> None:  # fmt: skip
         self.database = database
         self.library = library
@@ -63,6 +73,8 @@ class Deliveries:
         self.clock = clock
         self.timeout = timeout
         self.grace = grace
+        self.at_most = at_most
+        self._health: Health[Lane] = Health(hangs)
         self._workers: dict[asyncio.Task[None], Lane] = {}
         self._sending: set[int] = set()
         self._recovered = False
@@ -90,16 +102,37 @@ class Deliveries:
         if found.over:
             await self._recover(now, everything=False)
             found = await self._waiting(now)
-        for lane, waiting in found.due:
-            if self._find(lane) is None:
-                continue
-            busy = sum(one == lane for one in self._workers.values())
-            room = min(EACH - busy, waiting, AT_MOST - len(self._workers))
-            for _ in range(0 if self._stopping else max(0, room)):
-                task = asyncio.create_task(self._work(lane), name=f"webhook {lane.hook}")
-                self._workers[task] = lane
+        if not self._stopping:
+            self._begin([one for one in found.due if self._find(one[0]) is not None])
         await self._abandon(now, found.lanes)
         return found.next_due
+
+    def _begin(self, due: list[tuple[Lane, int]]) -> None:
+        """Give places to hooks with something to send: one to each, then more to who is well.
+
+        Of those that ail the one that failed longest ago goes first.
+        """
+        ailing = self._health.ailing(asyncio.get_running_loop().time())
+        busy = Counter(self._workers.values())
+        hold = sum(count for lane, count in busy.items() if lane in ailing)
+        half = max(1, self.at_most // 2)
+        in_turn = sorted(due, key=lambda one: self._health.failed_at(one[0]))
+        for lane, _ in in_turn:
+            ails = lane in ailing
+            full = len(self._workers) >= self.at_most or (ails and hold >= half)
+            if not busy[lane] and not full:
+                self._start(lane)
+                busy[lane] += 1
+                hold += ails
+        for lane, waiting in in_turn:
+            most = min(EACH, waiting) if self._health.well(lane) and lane not in ailing else 0
+            while 0 < busy[lane] < most and len(self._workers) < half:
+                self._start(lane)
+                busy[lane] += 1
+
+    def _start(self, lane: Lane) -> None:
+        task = asyncio.create_task(self._work(lane), name=f"webhook {lane.hook}")
+        self._workers[task] = lane
 
     async def _waiting(self, now: datetime) -> store.Waiting:
         mine = set(self._sending)
@@ -147,15 +180,17 @@ class Deliveries:
         """Send what is due for one hook, a turn's worth; then let the loop look again.
 
         One that found nothing to send wakes nobody: what is due may be waiting for a delivery of
-        the same run to come back, and that one's worker looks again.
+        the same run to come back, and that one's worker looks again. After an attempt that failed
+        the place is given back: whether there is one for a hook that ails is asked anew.
         """
         again = False
         async with self.loops.busy():
             try:
                 for _ in range(TURN):
-                    if self._stopping or not await self._one(lane):
+                    taken = None if self._stopping else await self._one(lane)
+                    again = again or taken is not None
+                    if not taken:
                         break
-                    again = True
             except Exception:  # the edge: the rows keep their state, the hook is tried again
                 self._stumbled = again = True
                 log.exception("sending a delivery stumbled", book=lane.book, hook=lane.hook)
@@ -163,27 +198,46 @@ class Deliveries:
                 task = asyncio.current_task()
                 if task is not None:
                     self._workers.pop(task, None)
-                if again and NAME in self.loops.loops:
-                    self.loops.wake(NAME)
+                if again:
+                    self._look_again()
 
-    async def _one(self, lane: Lane) -> bool:
+    def _look_again(self) -> None:
+        if NAME in self.loops.loops:
+            self.loops.wake(NAME)
+
+    async def _one(self, lane: Lane) -> bool | None:
+        """Send the next for a hook; return whether it was taken, ``None`` where nothing is due."""
         now = self.clock.now()
         found = self._find(lane)
         if found is None:
-            return False
+            return None
         book, hook = found
         until = now + timedelta(seconds=self.timeout) + CLAIM
         row = await self.database.write(lambda tx: store.claim(tx, now, lane, until))
         if row is None:
-            return False
+            return None
         self._sending.add(row["id"])
         try:
-            outcome = await self._attempt(hook, row, now)
+            outcome = await self._noted(lane, self._attempt(hook, row, now))
             after = self.clock.now()
             await self.database.write(lambda tx: settled(tx, after, book, row, outcome))
         finally:
             self._sending.discard(row["id"])
-        return True
+        return _taken(outcome)
+
+    async def _noted(
+        self, lane: Lane, attempt: Coroutine[None, None, int | Undelivered]
+    ) -> int | Undelivered:
+        """Make an attempt, and note what it shows; a hook that answers at last may have more."""
+        clock = asyncio.get_running_loop()
+        number, taken = self._health.begin(lane, clock.time()), None
+        try:
+            outcome = await attempt
+            taken = _taken(outcome)
+            return outcome
+        finally:
+            if self._health.end(number, clock.time(), taken=taken):
+                self._look_again()
 
     async def _attempt(self, hook: Webhook, row: Row, now: datetime) -> int | Undelivered:
         """Send once; return the status of the answer, or why there is none."""
@@ -199,6 +253,10 @@ class Deliveries:
             return Undelivered(f"It failed with {type(error).__name__}.", unsure=True)
 
 
+def _taken(outcome: int | Undelivered) -> bool:
+    return isinstance(outcome, int) and 200 <= outcome <= 299
+
+
 def settled(
     tx: Transaction, now: datetime, book: Book, row: Row, outcome: int | Undelivered
 ) -> None:
@@ -207,7 +265,7 @@ def settled(
     A server's own error (5xx) leaves it open whether the request was acted on before it failed.
     """
     status = outcome if isinstance(outcome, int) else None
-    if status is not None and 200 <= status <= 299:
+    if _taken(outcome):
         done: dict[str, Any] = {"state": "sent", "sent_at": now, "next_at": None, "error": ""}
         if store.settle(tx, row, status=status, **done):
             tx.touch(TOPIC)

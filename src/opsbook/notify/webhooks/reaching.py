@@ -8,11 +8,12 @@ are.
 
 A name is looked up once for an attempt, each of its addresses is judged, and the connection is made
 to one of those that passed: whoever answers for the name cannot give another answer in between.
+Each look-up has a thread of its own, since the event loop's few are soon all waiting for servers of
+names that do not answer.
 """
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import ipaddress
 import socket
@@ -21,6 +22,7 @@ from typing import Final
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from opsbook.base.errors import Invalid
+from opsbook.notify import threads
 
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -115,8 +117,8 @@ class Checked(AbstractResolver):
             Unreachable: there are addresses, and none of them passes.
             OSError: the name cannot be looked up.
         """
-        found = await asyncio.get_running_loop().getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, family=family
+        found = await threads.alone(
+            lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
         )
         passed: list[ResolveResult] = []
         refusal: Unreachable | None = None

@@ -32,7 +32,7 @@ class InvalidAlert(Invalid):
     """What was sent cannot be taken."""
 
 
-class Given(Posted):
+class Given(Posted, frozen=True):
     """An alert as it is sent: here a ``key`` is a field that nobody knows.
 
     It is looked for by its own name alone, since a body that has one cannot be kept as it came.

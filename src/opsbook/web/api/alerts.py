@@ -14,18 +14,17 @@ from fastapi import APIRouter
 from opsbook.alerts import silences, store
 from opsbook.alerts.pipeline import store as pipeline
 from opsbook.alerts.pipeline.memory import Memory
-from opsbook.alerts.silences import InvalidSilence, Silence, Wanted
+from opsbook.alerts.silences import InvalidSilence, Silence
 from opsbook.base.database import Transaction
 from opsbook.base.errors import NotFound
-from opsbook.base.quantities import QuantityError, parse_duration
-from opsbook.book import Book
-from opsbook.book.matchers import MatcherError, Matchers, parse_all
+from opsbook.book.matchers import all_match
 from opsbook.checks import store as checks
 from opsbook.incidents.words import spoken
 from opsbook.web import knowing
+from opsbook.web.api import silencing
 from opsbook.web.api.callers import Ask, Asking, Limit
 from opsbook.web.api.idempotency import OnlyOnce
-from opsbook.web.api.models import AlertDetail, Alerts, NewSilence, SilenceOut, Silences
+from opsbook.web.api.models import AlertDetail, Alerts, NewSilence, SilenceOut, Silences, SilenceSet
 from opsbook.web.api.problems import ProblemRoute
 from opsbook.web.knowing import memory_of
 from opsbook.web.numbers import Before, Number
@@ -56,7 +55,7 @@ async def listed(
             else:
                 rows += store.recent(tx, limit=limit, before=before, book=one.id)
         rows = sorted(rows, key=lambda row: -row["id"])[:limit]
-        known = silences.current(tx, now)
+        known = silences.by_book(silences.current(tx, now))
         behind = {one.id: checks.behind(tx, one.id) for one in books}
         return Alerts(
             alerts=[_alert(ask, row, known, now, memory, behind[row["book"]]) for row in rows],
@@ -75,28 +74,30 @@ async def one(ask: Ask, alert_id: Number) -> AlertDetail:
     def read(tx: Transaction) -> AlertDetail:
         _, row = ask.visible(tx, "alerts", store.get(tx, alert_id), f"alert {alert_id}")
         behind = checks.behind(tx, row["book"])
-        return _alert(ask, row, silences.current(tx, now), now, memory, behind)
+        known = silences.by_book(silences.current(tx, now))
+        return _alert(ask, row, known, now, memory, behind)
 
     return await ask.app.database.read(read)
 
 
 def _alert(
-    ask: Asking, row: dict[str, Any], known: list[Silence], now: datetime, memory: Memory,
-    behind: Mapping[str, str],
+    ask: Asking, row: dict[str, Any], known: Mapping[str, silences.Index], now: datetime,
+    memory: Memory, behind: Mapping[str, str],
 ) -> AlertDetail:  # fmt: skip
     fires = row["state"] == "firing"
     alert = pipeline.of_row(row)
     quiet = knowing.quiet(memory, alert, now, behind) if fires else None
     inhibitor = memory.inhibitors.get(row["book"]) if fires else None
     by = inhibitor.by(row["labels"], now) if inhibitor is not None else []
-    mine = [one for one in known if one.book == row["book"]]
+    mine = known.get(row["book"])
+    silenced_by = mine.matching(row["labels"], now) if mine is not None else []
     return AlertDetail(
         **{
             **row,
             "check": row["check_id"],
             "summary": spoken(row["summary"], ask.language),
             "annotations": row["annotations"] or {},
-            "silenced_by": [one.uuid for one in silences.matching(mine, row["labels"], now)],
+            "silenced_by": [one.uuid for one in silenced_by],
             "inhibited_by": [memory.alerts[one].id for one in by if one in memory.alerts],
             "quiet": quiet.why if quiet is not None else "",
             "url": f"{ask.origin}/alerts/{row['id']}",
@@ -123,7 +124,7 @@ async def silenced(
 
 
 @routes.post("/silences", status_code=201)
-async def put(once: OnlyOnce, asked: NewSilence) -> SilenceOut:
+async def put(once: OnlyOnce, asked: NewSilence) -> SilenceSet:
     """Keep alerts with these labels quiet for a while. They go on firing."""
     ask = once.ask
     book = ask.books("alerts", asked.book)
@@ -133,11 +134,15 @@ async def put(once: OnlyOnce, asked: NewSilence) -> SilenceOut:
             remedy=f"Name one: {', '.join(one.id for one in book)}.",
         )
     now = ask.app.clock.now()
-    wanted = _wanted(ask, book[0], asked, now)
+    wanted = silencing.wanted(book[0], asked, ask.who.login, now)
+    memory = await memory_of(ask.app)
+    firing = [one for one in list(memory.alerts.values()) if one.book == book[0].id]
+    quiet = sum(all_match(wanted.matchers, one.labels) for one in firing if not one.over(now))
 
-    def write(tx: Transaction) -> SilenceOut:
+    def write(tx: Transaction) -> SilenceSet:
         ask.who.require(WRITE, book[0])
-        return _silence(silences.put(tx, now, book[0].id, wanted, ask.who.actor), now)
+        made = silences.put(tx, now, book[0].id, wanted, ask.who.actor)
+        return SilenceSet(**dict(_silence(made, now)), quiet=quiet)
 
     return await once.write(write)
 
@@ -160,36 +165,6 @@ async def expire(once: OnlyOnce, uuid: str) -> SilenceOut:
         return _silence(silences.expire(tx, now, known.book, uuid, ask.who.actor), now)
 
     return await once.write(write)
-
-
-def _wanted(ask: Asking, book: Book, asked: NewSilence, now: datetime) -> Wanted:
-    """Return what is asked for.
-
-    Raises:
-        InvalidSilence: with everything that cannot be read.
-    """
-    faults: list[str] = []
-    matchers: Matchers = ()
-    try:
-        matchers = tuple(one for text in asked.matchers for one in parse_all(text))
-    except MatcherError as error:
-        faults.append(str(error))
-    lengths: dict[str, timedelta] = {}
-    for name, text in (("length", asked.length), ("each", asked.each)):
-        try:
-            lengths[name] = parse_duration(text) if text else timedelta(0)
-        except QuantityError as error:
-            faults.append(f"{name}: {error}")
-    if faults:
-        raise InvalidSilence(
-            f"The silence cannot be set: {'; '.join(faults)}.",
-            remedy='Write matchers such as service="api", and a length such as 2h.',
-        )
-    return Wanted(
-        matchers, now, now + lengths["length"], ask.who.login, asked.comment,
-        schedule=asked.schedule, length=lengths["each"] if asked.schedule else timedelta(0),
-        timezone=book.timezone if asked.schedule else "",
-    )  # fmt: skip
 
 
 def _silence(one: Silence, now: datetime) -> SilenceOut:

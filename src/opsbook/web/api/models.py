@@ -198,6 +198,12 @@ class SilenceOut(Shape):
     each: int
 
 
+class SilenceSet(SilenceOut):
+    """A silence that was just set; ``quiet`` is how many alerts that fire now have its labels."""
+
+    quiet: int
+
+
 class Silences(Shape):
     """Silences, those that end first in front."""
 
@@ -543,12 +549,15 @@ class Note(Asked):
 
 
 class NewSilence(Asked):
-    """Which alerts to keep quiet, for how long (``2h``) and why; ``schedule`` makes it recur."""
+    """Which alerts to keep quiet, for how long (``2h``) and why; ``schedule`` makes it recur.
+
+    ``matchers``, ``length`` and ``comment`` are needed; what is missing is told with the rest.
+    """
 
     book: str | None = Field(default=None, max_length=64)
-    matchers: list[str] = Field(min_length=1, max_length=100)
-    length: str = Field(max_length=40)
-    comment: str = Field(min_length=1, max_length=2_000)
+    matchers: list[str] = Field(default_factory=list, max_length=100)
+    length: str = Field(default="", max_length=40)
+    comment: str = Field(default="", max_length=2_000)
     schedule: str = Field(default="", max_length=200)
     each: str = Field(default="", max_length=40)
 

@@ -22,6 +22,7 @@ from opsbook.web.api import (
     dry,
     follow,
     incidents,
+    oncall,
     plans,
     problems,
     runs,
@@ -33,8 +34,8 @@ from opsbook.web.api.models import Problem
 from opsbook.web.api.wired import KEY, Wired
 
 NOUNS = (
-    books, plans, drafts, checks, alerts, incidents, runs, dry, answers, steering, follow, webhooks,
-    audit, accounts,
+    books, plans, drafts, checks, alerts, incidents, oncall, runs, dry, answers, steering, follow,
+    webhooks, audit, accounts,
 )  # fmt: skip
 OPEN = frozenset({"/version"})
 """What needs no token."""

@@ -9,17 +9,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from opsbook import calendar, people
+from opsbook import people
 from opsbook.base.database import Transaction
 from opsbook.book import Book
-from opsbook.book.sections.people import Override, Rotation
 from opsbook.notify.webhooks import store as deliveries
 from opsbook.routines import store as routines
 from opsbook.web import readings, sayings, sendings, words
@@ -29,6 +28,7 @@ from opsbook.web.shown import Shown
 from opsbook.web.visit import Visit
 
 TURNS: Final = 6
+AHEAD: Final = (timedelta(days=14), timedelta(days=90), timedelta(days=366))
 MOST: Final = 12
 
 
@@ -182,7 +182,9 @@ def webhook(at: Moment, id: str) -> Live:
     wrong = next((one for one in failing if one.to == id), None)
     if wrong is not None:
         told = at.ui.state("alert", "untold") + speech.html(
-            " for %(since)s: %(error)s", since=at.ui.since(wrong.since, at.zone), error=sayings.told(speech, wrong.error)
+            " for %(since)s: %(error)s",
+            since=at.ui.since(wrong.since, at.zone),
+            error=sayings.told(speech, wrong.error),
         )
         lines.append((speech.say("Receiver"), told))
         if wrong.next_at is not None:
@@ -215,54 +217,15 @@ ANSWERS: Final[Mapping[str, Callable[[Moment, str], Live]]] = {
 def turns(duty: people.Duty, rotation: str, now: datetime, most: int) -> list[tuple[datetime, str]]:
     """Return who is on turn from when: the turn that holds now first, then at most `most` in all.
 
-    Looked at are the moments at which somebody may come: every hand-over, both ends of every
-    exception, and where a layer's hours begin and end. A moment at which nobody changes is no turn
-    of its own.
+    How far to look is not known before: until there are enough, or a year has passed.
     """
-    book, found = duty.book, duty.book.rotations[rotation]
-    zone = ZoneInfo(found.timezone or book.timezone)
-    agreed = {at for one in duty.agreed if one.rotation == rotation for at in (one.start, one.end)}
-    given_over = _hand_overs(book, rotation, now, 4 * most)
-    hours = _hours(book, found, zone, now, given_over[-1])
-    moments = sorted(
-        {now, *given_over, *hours, *_ends(found, zone, now), *(at for at in agreed if at > now)}
-    )
-    turns = [(at, named[0]) for at in moments if (named := duty.on_turn(rotation, at))]
-    kept = turns[:1] + [later for earlier, later in pairwise(turns) if later[1] != earlier[1]]
+    kept: list[tuple[datetime, str]] = []
+    for ahead in AHEAD:
+        found = [(one.start, one.person) for one in duty.shifts(rotation, now, now + ahead)]
+        kept = found[:1] + [later for earlier, later in pairwise(found) if later[1] != earlier[1]]
+        if len(kept) >= most:
+            break
     return kept[:most]
-
-
-def _hand_overs(book: Book, rotation: str, now: datetime, most: int) -> list[datetime]:
-    found = [now]
-    for _ in range(most):
-        found.append(people.hand_over(book, rotation, found[-1]))
-    return found[1:]
-
-
-def _hours(
-    book: Book, rotation: Rotation, zone: ZoneInfo, now: datetime, until: datetime
-) -> list[datetime]:
-    """Where the hours of layers that do not always hold begin and end."""
-    return [
-        end
-        for one in rotation.layers
-        if one.only is not None
-        for span in calendar.Hours.parse(one.only, zone, book.days).spans(now, until)
-        for end in (span.start, span.end)
-    ]
-
-
-def _ends(rotation: Rotation, zone: ZoneInfo, now: datetime) -> list[datetime]:
-    return [end for one in rotation.overrides for end in _span(one, zone) if end > now]
-
-
-def _span(one: Override, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """From when until when an exception holds; a day alone means its beginning, and its end."""
-    start = one.from_ if isinstance(one.from_, datetime) else datetime.combine(one.from_, time.min)
-    last = one.to + timedelta(days=1)
-    end = one.to if isinstance(one.to, datetime) else datetime.combine(last, time.min)
-    begins, ends = start.replace(tzinfo=zone), end.replace(tzinfo=zone)
-    return begins.astimezone(UTC), ends.astimezone(UTC)
 
 
 def _turn(at: Moment, when: datetime, who: str) -> Markup:

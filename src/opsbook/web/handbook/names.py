@@ -300,6 +300,7 @@ KEYS: Final[Mapping[str, str]] = {
     "timeout": N_("Timeout"),
     "times": N_("Times"),
     "timezone": N_("Time zone"),
+    "until": N_("Until"),
     "title": N_("Title"),
     "to": N_("To"),
     "token": N_("Secret of the sender"),

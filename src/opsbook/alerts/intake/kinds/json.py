@@ -78,14 +78,16 @@ def _posted(letter: Letter, fields: Fields, one: Any) -> Posted:
 def _is_over(one: Any, fields: Fields) -> bool:
     """Whether an alert's status says that it is over; where none is said, it fires.
 
-    A word that the book knows neither as an end nor as firing is refused: taken for firing, a
-    misspelt end would leave its alert there for good.
+    A word that the book does not know fires as well: an alert too many is better than one too few.
+    Where the book says which words mean that it fires, any other is refused, since a misspelt end
+    that were taken for firing would leave its alert there for good.
     """
     said = _text(one, fields.status).strip()
     folded = said.casefold()
     if folded in {value.casefold() for value in fields.resolved}:
         return True
-    if folded and folded not in {value.casefold() for value in fields.firing}:
+    known = fields.firing
+    if known is not None and folded and folded not in {value.casefold() for value in known}:
         raise cleaning.Unfit(
             f"its status, at {fields.status}, is {cleaning.shown(said)}",
             remedy="send one that the book knows, or add it to firing: or resolved: under fields",

@@ -37,3 +37,5 @@ def command(
             matchers=", ".join(answer["matchers"]), faint=output.faint(answer["id"]),
         )
     )  # fmt: skip
+    if not answer["quiet"]:
+        output.say(f"  {words.SILENCED_NONE}")
