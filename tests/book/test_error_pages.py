@@ -17,6 +17,7 @@ MENDED = [case for case in CASES if case.mended]
 REFERENCE = PAGES.parent
 
 REMARKED = "no mistake: `opsbook validate` remarks on it, see test_remarks"
+SECRETS = "no mistake: what does not work without a secret, see test_missing_secrets"
 NOT_SHOWN = {
     "… of … lies beyond the calendar; give a day in the years … to … and far enough inside them": (
         "only a run is given a day that far away, see runs/test_poison.py"
@@ -69,6 +70,13 @@ NOT_SHOWN = {
     "write severities: {…: …} at the intake, and … here": REMARKED,
     "… is told as it stands, since a rule over a check fills in nothing": REMARKED,
     "say it in words: what the check measured and its labels are told beside it": REMARKED,
+    "nothing reaches them there": SECRETS,
+    "nothing is told there": SECRETS,
+    "nothing is sent there": SECRETS,
+    "no sign of life goes out": SECRETS,
+    "nobody can hand in alerts there, and senders are answered 503": SECRETS,
+    "no step or check that needs it gets in": SECRETS,
+    "it cannot look": SECRETS,
     "it never comes": "the reader of cron lines finds these itself",
     "… is not a size; write 512Ki, 4Gi or 20GB": "a parameter tells it in its own words",
     "… is not a percentage; write it as 80%": "a parameter tells it in its own words",

@@ -147,6 +147,7 @@ KEYS: Final[Mapping[str, str]] = {
     "flapping": N_("Flapping"),
     "follow_redirects": N_("Follows redirects"),
     "for": N_("For"),
+    "firing": N_("Means it fires"),
     "from": N_("From"),
     "gates": N_("Goes on when"),
     "glossary": N_("Words"),
