@@ -65,8 +65,3 @@ def test_one_person_first_in_two_rotations_at_once_is_a_clash() -> None:
 
 def test_a_role_that_nobody_has_is_found() -> None:
     assert ahead.empty_roles(shop()) == ["auditor"]
-
-
-def test_who_carries_how_much() -> None:
-    shifts = Duty(shop()).shifts("days", MONDAY, MONDAY + 2 * DAY)
-    assert sum(ahead.load(shifts).values()) == 48

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from opsbook.book import load
-from opsbook.people import Duty, hand_over
+from opsbook.people import Duty
 from tests.book.kinds import VOCABULARY
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -58,9 +58,12 @@ def test_an_escalation_reaches_whoever_has_the_turn():
     assert Duty(book()).reached(["operations"], seoul("2026-01-13 03:00")) == ["second"]
 
 
-def test_the_hand_over_is_the_next_end_of_a_turn():
-    assert hand_over(book(), "weekly", seoul("2026-01-06 12:00")) == seoul("2026-01-12 09:00")
-    assert hand_over(book(), "weekly", seoul("2026-01-12 09:00")) == seoul("2026-01-19 09:00")
+def test_a_shift_ends_with_its_turn():
+    shifts = Duty(book()).shifts("weekly", seoul("2026-01-06 12:00"), seoul("2026-01-20 00:00"))
+    assert [(one.person, one.end) for one in shifts] == [
+        ("first", seoul("2026-01-12 09:00")), ("second", seoul("2026-01-19 09:00")),
+        ("third", seoul("2026-01-20 00:00")),
+    ]  # fmt: skip
 
 
 def test_an_override_stands_above_every_layer_and_a_day_alone_means_all_of_it():

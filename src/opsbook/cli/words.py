@@ -123,6 +123,15 @@ NO_SILENCES = "Nothing is silenced."
 NO_TEAMS = "No book has a team: nobody is on duty."
 ONCALL_AT = "At another moment than now, such as 2026-03-02T09:00+09:00."
 NO_MOMENT = "{said!r} is no time; write 2026-03-02 09:00, or with its zone 2026-03-02T09:00+09:00."
+ONCALL_AHEAD = "What is wrong with duty within so many days: gaps, clashes, empty roles."
+AT_OR_AHEAD = "Give either --at or --ahead."
+GAP = "gap"
+GAP_CALLS = "nobody's hours: {person} is called all the same"
+CLASH = "clash"
+CLASH_CALLS = "{person} is called first by both"
+EMPTY_ROLE = "empty role"
+NOBODY_HAS_IT = "nobody has it: what waits for it waits for ever"
+DUTY_IS_WELL = "Nothing is wrong with duty until {until}."
 ONCALL_WHY = {
     "agreed": "agreed on",
     "override": "by exception",

@@ -9,6 +9,5 @@ clock).
 from opsbook.people.duty import Duty, Shift
 from opsbook.people.ladder import Rung, next_rung
 from opsbook.people.store import duty
-from opsbook.people.turns import hand_over
 
-__all__ = ["Duty", "Rung", "Shift", "duty", "hand_over", "next_rung"]
+__all__ = ["Duty", "Rung", "Shift", "duty", "next_rung"]

@@ -7,13 +7,13 @@ rotations at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from opsbook.book import Book
 from opsbook.calendar import Span, overlaps
-from opsbook.people.duty import Duty, Shift
+from opsbook.people.duty import Duty
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +72,6 @@ def empty_roles(book: Book) -> list[str]:
     """
     had = {role for person in book.people.values() for role in person.roles}
     return [role for role in book.roles if role not in had]
-
-
-def load(shifts: Iterable[Shift]) -> dict[str, float]:
-    """Return how many hours each person is called first, for a look at who carries how much."""
-    found: dict[str, float] = {}
-    for one in shifts:
-        hours = (one.end - one.start).total_seconds() / 3600
-        found[one.person] = found.get(one.person, 0.0) + hours
-    return found
 
 
 def _called(book: Book) -> list[str]:

@@ -189,16 +189,6 @@ class Rota:
             found += _turns_in(taken, layer, "nobody's hours")
         return sorted(found, key=lambda one: one[0])
 
-    def hand_over(self, at: datetime) -> datetime:
-        """Return the first moment after `at` at which a layer's turn ends, in UTC."""
-        left = [one for one in self.layers if not one.over(at)] or self.layers
-        return min(one.begins(one.number(at) + 1) for one in left)
-
-
-def hand_over(book: Book, rotation: str, at: datetime) -> datetime:
-    """Return the first moment after ``at`` at which a layer's turn ends, in UTC."""
-    return Rota.of(book.rotations[rotation], book).hand_over(at)
-
 
 def span(override: Override, zone: ZoneInfo) -> Span:
     """Return from when until when an exception of the book holds."""

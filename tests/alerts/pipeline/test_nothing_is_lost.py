@@ -84,6 +84,9 @@ async def test_what_cannot_be_worked_in_is_set_aside_on_record(
     monkeypatch.setattr(store, "_values", choosy)
     await hand_in(desk, *(Posted({"alertname": name}, {}, desk.now) for name in ("A", "Poison")))
     await hand_in(desk, Posted({"alertname": "B"}, {}, desk.now))
+    due = await desk.dispatcher.tick(desk.now)
+    assert due is not None
+    assert due <= desk.now + timedelta(seconds=10), "what waits is looked at again soon"
     await desk.seconds(30)
     assert [row["labels"]["alertname"] for row in await desk.alerts()] == ["A", "B"]
     assert await desk.count("alert.set_aside") == 1

@@ -42,6 +42,7 @@ WRITE_EVERY: Final = timedelta(seconds=15)
 TIDY_EVERY: Final = timedelta(hours=1)
 HELD_FOR: Final = timedelta(days=7)
 LATER: Final = timedelta(minutes=1)
+AGAIN: Final = timedelta(seconds=5)
 PATIENCE: Final = 100
 PATIENCE_S: Final = 0.01
 
@@ -66,6 +67,7 @@ class Dispatcher:
         self._tidied: datetime | None = None
         self._known = False
         self._begun = False
+        self._postponed: dict[grouping.Key, datetime] = {}
 
     async def tick(self, now: datetime) -> datetime | None:
         """Do all that is due; return when more will be without anything new coming in."""
@@ -119,7 +121,9 @@ class Dispatcher:
     def _next(self, now: datetime) -> datetime | None:
         times = [self._tidied + TIDY_EVERY] if self._tidied is not None else []
         memory = self.memory
-        if memory is not None:
+        if memory is None:
+            times.append(now + AGAIN)  # whatever is due is in the rows, and has to be read again
+        else:
             due = memory.next_due()
             times += [due] if due is not None else []
             if memory.dirty and memory.written_at is not None:
@@ -160,9 +164,9 @@ class Dispatcher:
             except Exception as error:
                 if _passes(error):
                     raise
-                log.exception("a group could not be told; it is tried again", group=group.key)
-                group.next_at = now + LATER
-                memory.look_at(group)
+                why = f"{type(error).__name__}: {error}"
+                log.error("a group could not be told; it is tried again", group=group.key, why=why)
+                self._postponed[grouping.identity(group.node, group.labels)] = now + LATER
         return bool(rows)
 
     def _batch_in_pieces(
@@ -220,8 +224,14 @@ class Dispatcher:
         position, epoch = _place(tx)
         books = self.library.books()
         store.hand_in_held(tx, [book.id for book in books if book.status == "active"])
-        self.memory = remembered(tx, Memory.of(position, epoch, books), now, away=away)
-        return self.memory
+        memory = remembered(tx, Memory.of(position, epoch, books), now, away=away)
+        self._postponed = {key: until for key, until in self._postponed.items() if until > now}
+        for key, until in self._postponed.items():
+            if (group := memory.groups.get(key)) is not None:
+                group.next_at = until
+                memory.look_at(group)
+        self.memory = memory
+        return memory
 
     def _renew_silences(self, tx: Transaction, memory: Memory, now: datetime) -> None:
         version = silences.version(tx)

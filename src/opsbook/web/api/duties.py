@@ -44,6 +44,42 @@ class ShiftOut(Shape):
     why: str
 
 
+class GapOut(Shape):
+    """Nobody planned to be on duty; `person` is called all the same."""
+
+    book: str
+    rotation: str
+    start: datetime
+    end: datetime
+    person: str
+
+
+class ClashOut(Shape):
+    """One person is called first by two rotations at once."""
+
+    book: str
+    person: str
+    rotations: list[str]
+    start: datetime
+    end: datetime
+
+
+class EmptyRole(Shape):
+    """A role that nobody has: what waits for it waits for ever."""
+
+    book: str
+    role: str
+
+
+class AheadOut(Shape):
+    """What is wrong with duty in the time to come."""
+
+    until: datetime
+    gaps: list[GapOut]
+    clashes: list[ClashOut]
+    empty_roles: list[EmptyRole]
+
+
 class ExceptionOut(Shape):
     """Somebody instead of whoever would be on duty, agreed on the page."""
 

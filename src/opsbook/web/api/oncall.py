@@ -12,13 +12,17 @@ from opsbook import people
 from opsbook.base.database import Transaction
 from opsbook.base.errors import Invalid, NotFound
 from opsbook.book import Book
-from opsbook.people import agreeing
+from opsbook.people import agreeing, ahead
 from opsbook.people import store as agreed
 from opsbook.people.agreeing import Acting, Time
 from opsbook.web import words
 from opsbook.web.api.callers import Ask, Asking
 from opsbook.web.api.duties import (
+    AheadOut,
+    ClashOut,
+    EmptyRole,
     ExceptionOut,
+    GapOut,
     NewException,
     NewSwap,
     OnCall,
@@ -55,6 +59,37 @@ async def now(ask: Ask, book: str | None = None, at: AwareDatetime | None = None
                 for team in duty.book.teams
             ],
         )
+
+    return await ask.app.database.read(read)
+
+
+@routes.get("/oncall/ahead")
+async def what_is_wrong(
+    ask: Ask, book: str | None = None, days: Annotated[int, Query(ge=1, le=366)] = 31
+) -> AheadOut:
+    """What is wrong with duty from now on: gaps, people called by two at once, empty roles."""
+    books = ask.books(AREA, book)
+    begins = ask.app.clock.now()
+    ends = begins + timedelta(days=days)
+
+    def read(tx: Transaction) -> AheadOut:
+        found = AheadOut(until=ends, gaps=[], clashes=[], empty_roles=[])
+        for one in books:
+            duty = people.duty(tx, one, begins)
+            found.gaps.extend(
+                GapOut(book=one.id, rotation=gap.rotation, start=gap.start, end=gap.end,
+                       person=gap.person)
+                for gap in ahead.gaps(duty, begins, ends)
+            )  # fmt: skip
+            found.clashes.extend(
+                ClashOut(book=one.id, person=clash.person, rotations=list(clash.rotations),
+                         start=clash.start, end=clash.end)
+                for clash in ahead.clashes(duty, begins, ends)
+            )  # fmt: skip
+            found.empty_roles.extend(
+                EmptyRole(book=one.id, role=role) for role in ahead.empty_roles(one)
+            )
+        return found
 
     return await ask.app.database.read(read)
 
