@@ -9,6 +9,7 @@ import pytest
 from opsbook.alerts import silences
 from opsbook.alerts.pipeline.model import Alert
 from opsbook.alerts.silences import Index, Silence, index
+from opsbook.base.database import Database, Transaction
 from opsbook.book.matchers import Matcher, parse_all
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -147,6 +148,28 @@ def test_a_thousand_patterns_and_three_thousand_alerts_are_quickly_looked_up() -
     found = [patterns.met(f"abc{n}xyz") for n in range(3_000)]
     assert [len(one) for one in found] == [1] * 1_000 + [0] * 2_000
     assert patterns._set is not None
+
+
+async def test_patterns_that_are_each_allowed_may_be_too_many(database: Database) -> None:
+    def put(tx: Transaction, n: int) -> Silence:
+        matchers = parse_all(f'alertname=~"(a|b)*a(a|b){{200}}{n}"')
+        asked = silences.Wanted(matchers, NOW, NOW + timedelta(hours=1), "lead", "why")
+        return silences.put(tx, NOW, "shop", asked, "account:1")
+
+    def fill(tx: Transaction) -> list[Silence]:
+        made: list[Silence] = []
+        while len(made) < 1_000:
+            try:
+                made.append(put(tx, len(made)))
+            except silences.InvalidSilence as error:
+                assert "too much work together" in error.message  # noqa: PT017
+                break
+        return made
+
+    made = await database.write(fill)
+    assert 10 < len(made) < 200
+    await database.write(lambda tx: silences.expire(tx, NOW, "shop", made[0].uuid, "account:1"))
+    await database.write(lambda tx: put(tx, len(made)))
 
 
 def refuse_to_match(monkeypatch: pytest.MonkeyPatch) -> None:

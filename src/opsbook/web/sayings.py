@@ -328,6 +328,10 @@ KNOWN: Final = (
         "the book has %(n)s silences that are not over, and takes no more than %(most)s: end some, "
         "or set one whose pattern takes the alerts of many"
     ),
+    N_(
+        "the patterns of this book's silences are too much work together: end some, or match a "
+        "value instead of a pattern"
+    ),
     N_("it has no comment that says why"),
     N_("it does not say who sets it"),
     N_("it comes again without saying for how long each time"),

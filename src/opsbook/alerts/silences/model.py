@@ -17,6 +17,8 @@ from opsbook.calendar import Schedule, Window
 
 LONGEST_PATTERN: Final = 1_000
 MOST_STEPS: Final = 2_000
+MOST_STEPS_OF_BOOK: Final = 100_000
+"""Of all its silences that are not over: patterns that are each allowed may be too many."""
 """Of RE2's program for a pattern: what a character of a value costs at worst."""
 State = Literal["pending", "active", "expired"]
 
@@ -156,6 +158,11 @@ def _matcher_faults(matchers: Matchers) -> list[str]:
                 "repetitions such as {100}"
             )
     return found
+
+
+def steps(matchers: Matchers) -> int:
+    """Return how much work it is to look for these patterns, in steps of RE2's programs."""
+    return sum(re2.compile(one.value).programsize for one in matchers if one.is_regex)
 
 
 def _schedule_faults(wanted: Wanted) -> list[str]:

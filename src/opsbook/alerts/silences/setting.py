@@ -11,7 +11,15 @@ import sqlalchemy as sa
 
 from opsbook import audit
 from opsbook.alerts.silences import store
-from opsbook.alerts.silences.model import InvalidSilence, Silence, Wanted, can_change, faults
+from opsbook.alerts.silences.model import (
+    MOST_STEPS_OF_BOOK,
+    InvalidSilence,
+    Silence,
+    Wanted,
+    can_change,
+    faults,
+    steps,
+)
 from opsbook.alerts.tables import silence
 from opsbook.base.database import Transaction
 from opsbook.base.errors import NotFound
@@ -45,7 +53,8 @@ def put(tx: Transaction, now: datetime, book: str, wanted: Wanted, actor: str) -
     if wanted.starts_at < now:
         wanted = replace(wanted, starts_at=now)
     replaced = before is not None and before.ends_at > now
-    _refuse(faults(wanted, now) + _full(store.count(tx, book, now) - replaced))
+    found = faults(wanted, now) + _full(store.count(tx, book, now) - replaced)
+    _refuse(found or _too_much(tx, book, now, wanted))
     if before is not None and replaced:
         expire(tx, now, book, before.uuid, actor)
     return _begin(tx, now, book, replace(wanted, uuid=""), actor)
@@ -127,6 +136,19 @@ def _full(count: int) -> list[str]:
     return [
         f"the book has {count:,} silences that are not over, and takes no more than {MOST:,}: end "
         "some, or set one whose pattern takes the alerts of many"
+    ]
+
+
+def _too_much(tx: Transaction, book: str, now: datetime, wanted: Wanted) -> list[str]:
+    own = steps(wanted.matchers)
+    if not own:
+        return []
+    mine = [one for one in store.list_of(tx, book, now) if one.uuid != wanted.uuid]
+    if own + sum(steps(one.matchers) for one in mine) <= MOST_STEPS_OF_BOOK:
+        return []
+    return [
+        "the patterns of this book's silences are too much work together: end some, or match a "
+        "value instead of a pattern"
     ]
 
 
