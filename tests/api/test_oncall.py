@@ -13,10 +13,10 @@ id: front
 title: Front
 timezone: Asia/Seoul
 people:
-  lead: {name: Lead, roles: [member]}
+  lead: {name: Lead, roles: [member, planner]}
   responder: {name: Responder, roles: [member]}
   viewer: {name: Viewer, roles: [member]}
-roles: {member: ["incidents:write"], auditor: ["audit:read"]}
+roles: {member: ["incidents:write"], auditor: ["audit:read"], planner: ["people:write"]}
 teams: {turning: {members: [lead, responder], rotation: days}}
 rotations: {days: {layers: [{people: [lead, responder], shift: 1d, starts: 2026-01-05 09:00}]}}
 """

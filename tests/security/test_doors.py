@@ -92,6 +92,7 @@ async def test_nothing_of_a_book_that_one_may_not_read_comes_through_any_address
     assert shown["keeper"] > 40, "the marks are where they would be seen"
 
 
+SOON = {"starts_at": "2100-01-01T00:00:00Z", "ends_at": "2100-01-01T01:00:00Z"}
 SAID = {"reason": "x", "note": "x", "text": "x", "back": "/", "title": "x", "approval": "1",
         "choice": "skip", "login": "x", "book": "vault", "matchers": "a=b", "length": "1h",
         "comment": "x"}  # fmt: skip
@@ -106,6 +107,14 @@ BODIES = {
         "runbook": "restart-payments",
         "book": "shop",
         "params": {"service": "payments"},
+    },
+    "/oncall/exceptions": {"book": "shop", "rotation": "any", "person": "responder", **SOON},
+    "/oncall/swaps": {
+        "book": "shop",
+        "rotation": "any",
+        "giver": "responder",
+        "taker": "viewer",
+        **SOON,
     },
     "decide": {"choice": "skip"},
     "resume": {"reason": "x"},

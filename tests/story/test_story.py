@@ -87,7 +87,9 @@ async def test_from_a_service_that_goes_down_to_an_incident_resolved(
     await operator.send("/runs/1", "/confirm", note="A deploy had stopped it.")
     await app.settle()
     assert "Succeeded" in await operator.see("/runs/1")
-    assert "Nothing needs you" in await operator.see("/")
+    today = await operator.see("/")
+    assert "needs you" not in today
+    assert "Operator is not reached by apprise" in today, "nobody listens at their contact"
 
     story = await actions(app, 1)
     for action in (

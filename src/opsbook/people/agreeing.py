@@ -65,12 +65,15 @@ def take_over(
         InvalidAgreement: with everything that is wrong.
         Refused: it is not theirs to decide.
     """
+    refused = Refused(
+        f"You may not put {person} on duty in {time.rotation}.",
+        remedy="Ask them for a swap, or somebody who looks after duty (people:write).",
+    )
+    if not by.manages and by.person != person:
+        raise refused
     check(book, time, now, persons=[person])
-    if not by.manages and (by.person != person or person not in turning(book, time.rotation)):
-        raise Refused(
-            f"You may not put {person} on duty in {time.rotation}.",
-            remedy="Ask them for a swap, or somebody who looks after duty (people:write).",
-        )
+    if not by.manages and person not in turning(book, time.rotation):
+        raise refused
     return _except(tx, now, book, time, person, by.actor, reason)
 
 
@@ -108,6 +111,8 @@ def ask(
         InvalidAgreement: with everything that is wrong, among it that the time is not the giver's.
         Refused: it is not theirs to give away.
     """
+    if not by.manages and by.person != giver:
+        raise Refused(f"You may not give away what is {giver}'s.")
     check(book, time, now, persons=[giver, taker])
     found = _not_theirs(tx, book, now, time, giver)
     if giver == taker:
@@ -118,8 +123,6 @@ def ask(
     if taker not in turning(book, time.rotation):
         found.append(f"{taker} takes no turns in {time.rotation}, nor is a member of its teams")
     _refuse(found)
-    if not by.manages and by.person != giver:
-        raise Refused(f"You may not give away what is {giver}'s.")
     number = tx.insert(
         swap, book=book.id, rotation=time.rotation, giver=giver, taker=taker,
         starts_at=time.start, ends_at=time.end, back_starts_at=back.start if back else None,

@@ -654,7 +654,7 @@ async def test_without_a_place_it_is_the_cluster_around_the_server(
         ({"metric": "pods", "namespace": "Shop!"}, "namespace"),
         ({"metric": "pods", "on": "plain"}, "plain does not say where its KUBECONFIG is"),
         ({"metric": "pods", "on": "orders"}, "cannot ask orders, which is of kind postgresql"),
-        ({"metric": "pods", "on": "x", "kubeconfig": "env:K"}, "write on: or kubeconfig:, exactly"),
+        ({"metric": "pods", "on": "plain", "kubeconfig": "env:K"}, "write on: or kubeconfig:,"),
         ({"metric": "pods", "bands": {"critical": "< 5s"}}, "cannot be compared"),
     ],
 )

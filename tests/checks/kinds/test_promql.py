@@ -115,7 +115,7 @@ async def test_no_sample_is_missing_data_unless_the_book_says_what_it_means(
         ("errors:share", 'the value is nan: errors:share{shop="seoul"}'),
         ("vector(1) / vector(0)", "the value is inf"),
         ("queue:length[5m]", "the query gives a matrix; write one that gives numbers"),
-        ("sum(", "does not answer the query: invalid parameter"),
+        ("sum()", "does not answer the query: invalid parameter"),
         ("'text'", "the query gives a string"),
     ],
 )
