@@ -61,7 +61,3 @@ def test_one_person_first_in_two_rotations_at_once_is_a_clash() -> None:
     assert [(one.person, one.rotations, one.start, one.end) for one in found] == [
         ("bea", ("days", "nights"), hour(24 + 9), hour(24 + 20))
     ]
-
-
-def test_a_role_that_nobody_has_is_found() -> None:
-    assert ahead.empty_roles(shop()) == ["auditor"]

@@ -65,15 +65,6 @@ def clashes(duty: Duty, start: datetime, end: datetime) -> list[Clash]:
     return sorted(found, key=lambda one: (one.start, one.person, one.rotations))
 
 
-def empty_roles(book: Book) -> list[str]:
-    """Return roles that something in the book waits for and nobody has.
-
-    An approval that needs such a role waits for ever.
-    """
-    had = {role for person in book.people.values() for role in person.roles}
-    return [role for role in book.roles if role not in had]
-
-
 def _called(book: Book) -> list[str]:
     """The rotations that some team is called by."""
     used = {team.rotation for team in book.teams.values()}

@@ -178,7 +178,7 @@ async def test_what_cannot_be_written_is_decided_again_and_told_once(
         with contextlib.suppress(DiskFull):
             await desk.dispatcher.tick(desk.now)
     assert await desk.told() == []
-    await desk.dispatcher.tick(desk.now)
+    await desk.seconds(90)
     assert await desk.said() == [("firing", [("firing", "A")])]
 
 

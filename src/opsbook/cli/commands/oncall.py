@@ -57,10 +57,6 @@ def _wrong(answer: dict[str, Any], form: str) -> None:
          words.CLASH_CALLS.format(person=one["person"])]
         for one in answer["clashes"]
     ]  # fmt: skip
-    rows += [
-        [output.glyph("warning"), words.EMPTY_ROLE, one["role"], "", words.NOBODY_HAS_IT]
-        for one in answer["empty_roles"]
-    ]
     if form == "json":
         output.as_json(answer)
     elif not rows:

@@ -64,20 +64,12 @@ class ClashOut(Shape):
     end: datetime
 
 
-class EmptyRole(Shape):
-    """A role that nobody has: what waits for it waits for ever."""
-
-    book: str
-    role: str
-
-
 class AheadOut(Shape):
     """What is wrong with duty in the time to come."""
 
     until: datetime
     gaps: list[GapOut]
     clashes: list[ClashOut]
-    empty_roles: list[EmptyRole]
 
 
 class ExceptionOut(Shape):

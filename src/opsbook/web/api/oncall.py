@@ -20,7 +20,6 @@ from opsbook.web.api.callers import Ask, Asking
 from opsbook.web.api.duties import (
     AheadOut,
     ClashOut,
-    EmptyRole,
     ExceptionOut,
     GapOut,
     NewException,
@@ -67,13 +66,13 @@ async def now(ask: Ask, book: str | None = None, at: AwareDatetime | None = None
 async def what_is_wrong(
     ask: Ask, book: str | None = None, days: Annotated[int, Query(ge=1, le=366)] = 31
 ) -> AheadOut:
-    """What is wrong with duty from now on: gaps, people called by two at once, empty roles."""
+    """What is wrong with duty from now on: gaps, and people called by two rotations at once."""
     books = ask.books(AREA, book)
     begins = ask.app.clock.now()
     ends = begins + timedelta(days=days)
 
     def read(tx: Transaction) -> AheadOut:
-        found = AheadOut(until=ends, gaps=[], clashes=[], empty_roles=[])
+        found = AheadOut(until=ends, gaps=[], clashes=[])
         for one in books:
             duty = people.duty(tx, one, begins)
             found.gaps.extend(
@@ -86,9 +85,6 @@ async def what_is_wrong(
                          start=clash.start, end=clash.end)
                 for clash in ahead.clashes(duty, begins, ends)
             )  # fmt: skip
-            found.empty_roles.extend(
-                EmptyRole(book=one.id, role=role) for role in ahead.empty_roles(one)
-            )
         return found
 
     return await ask.app.database.read(read)
